@@ -1,0 +1,1 @@
+//! The mesh harness, one test per promise, and the benches.

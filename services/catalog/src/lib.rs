@@ -1,0 +1,1 @@
+//! Keeps dataset records and their versions, searches and serves them.

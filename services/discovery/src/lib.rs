@@ -1,0 +1,1 @@
+//! Finds datasets: sources, crawls, announcements.

@@ -1,0 +1,1 @@
+//! Profiles every row of a dataset: jobs and profiles.

@@ -1,0 +1,1 @@
+//! The event bus, outbox, inbox, relay and dead letters.

@@ -1,0 +1,1 @@
+//! The profiler as a library: batches in, a profile out.

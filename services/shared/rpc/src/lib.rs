@@ -1,0 +1,1 @@
+//! Server and client layers, transports, deadlines, identity and status mapping.

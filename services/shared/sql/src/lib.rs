@@ -1,0 +1,1 @@
+//! SQL databases: pools, migrations, leased work rows, pinned pages, change numbers.

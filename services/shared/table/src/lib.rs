@@ -1,0 +1,1 @@
+//! Any supported file format in, Arrow record batches out, in bounded memory.

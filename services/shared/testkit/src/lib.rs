@@ -1,0 +1,1 @@
+//! Test support: eventually!, a manual clock, captured logs, back-end look-up.

@@ -1,0 +1,1 @@
+//! Domain types that several services share: ids, names, digests, sizes, times, errors.
