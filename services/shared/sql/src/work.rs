@@ -1,0 +1,18 @@
+//! Long work as rows: who may work on what, for how long, and how often it is tried.
+//!
+//! A row is *queued* until a worker claims it. A claim is a lease: it lasts a while on the store's clock, and is
+//! renewed as the work goes on. Each claim raises the row's fencing number, and all that a worker later says of the
+//! row carries that number, so that one whose lease was taken over changes nothing. An attempt that failed and may
+//! be repeated leaves the row *waiting*, longer each time; the last one leaves it *failed*.
+//!
+//! Services keep the request in `input`, and what only they understand (a checkpoint, sub-states) in `detail`.
+
+mod claim;
+mod queue;
+mod row;
+mod store;
+
+pub use claim::{Claim, Outcome, Renewed};
+pub use queue::{Backoff, ExhaustedHook, Queue};
+pub use row::{Filter, NewWork, WorkRow};
+pub use store::{cancel, changed_after, delete, get, ids, insert, list, retry};

@@ -1,0 +1,201 @@
+//! A queue of work: claiming, giving up, counting.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use types::{BoxFuture, Timestamp};
+
+use super::claim::Claim;
+use super::row::WorkRow;
+use crate::{Conn, Database, Error, next_change};
+
+/// How long work waits after a failed attempt: `first`, then twice as long each time, at most `max`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// After the first failed attempt.
+    pub first: Duration,
+    /// At most.
+    pub max: Duration,
+}
+
+impl Backoff {
+    /// The wait after so many attempts. `jitter`, 0 to 1, takes up to a quarter off it, so that what failed together
+    /// does not come back together.
+    pub fn delay(&self, attempts: u32, jitter: f64) -> Duration {
+        let doublings = attempts.saturating_sub(1).min(31);
+        let full = self.first.saturating_mul(1 << doublings).min(self.max);
+        full.mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 4.0)
+    }
+}
+
+/// What a service does, in the same transaction, when a row is given up: it gets the row as failed.
+pub type ExhaustedHook =
+    Arc<dyn for<'c> Fn(&'c mut Conn, &'c WorkRow) -> BoxFuture<'c, Result<(), Error>> + Send + Sync>;
+
+/// One queue of work. Clones share it.
+#[derive(Clone)]
+pub struct Queue {
+    db: Database,
+    name: &'static str,
+    lease: Duration,
+    backoff: Backoff,
+    on_exhausted: Option<ExhaustedHook>,
+}
+
+/// A row that can be claimed: queued, or waiting and due, or running under a lease that has ended.
+/// The list of phases is written as in the index `work_open`, so that the index serves it.
+const CLAIMABLE: &str = "SELECT id FROM work WHERE queue = ?1 AND phase IN ('queued', 'waiting', 'running') \
+     AND ((phase IN ('queued', 'waiting') AND (next_attempt IS NULL OR next_attempt <= ?2)) \
+          OR (phase = 'running' AND lease_until <= ?2)) \
+     ORDER BY priority DESC, created, id LIMIT 1";
+
+impl Queue {
+    /// The queue `name` of `db`. A lease lasts for `lease` unless it is renewed.
+    pub fn new(db: Database, name: &'static str, lease: Duration, backoff: Backoff) -> Self {
+        Self { db, name, lease, backoff, on_exhausted: None }
+    }
+
+    /// Runs `hook` in the transaction that gives a row up because all its attempts ended without a word, so that the
+    /// service can publish that too.
+    pub fn when_exhausted(mut self, hook: ExhaustedHook) -> Self {
+        self.on_exhausted = Some(hook);
+        self
+    }
+
+    /// Its name, as the functions of [`super`] take it.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// How long a lease lasts; renew well before.
+    pub fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    /// Its database.
+    pub fn database(&self) -> &Database {
+        &self.db
+    }
+
+    /// Claims the row of the greatest priority, the oldest of these, for one attempt.
+    ///
+    /// A row is claimable when it is queued, or waits and is due, or when the lease of the worker that had it ended.
+    /// Such a lost row that has no attempt left is failed with the reason `ATTEMPTS_EXHAUSTED` on the way. A row with
+    /// `cancel_requested` set is to be finished as cancelled. When nothing is claimable, nothing is written.
+    pub async fn claim(&self) -> Result<Option<Claim>, Error> {
+        loop {
+            let (queue, now) = (self.clone(), self.db.now());
+            let found: Result<_, Error> =
+                self.db.read(|conn| Box::pin(async move { queue.candidate(conn, now).await })).await;
+            if found?.is_none() {
+                return Ok(None);
+            }
+            let queue = self.clone();
+            match self.db.write(|conn| Box::pin(async move { queue.take(conn, now).await })).await? {
+                Taken::Claim(claim) => return Ok(Some(*claim)),
+                Taken::GivenUp => continue,
+                Taken::Nothing => return Ok(None),
+            }
+        }
+    }
+
+    async fn candidate(&self, conn: &mut Conn, now: Timestamp) -> Result<Option<String>, Error> {
+        let id = sqlx::query_scalar(CLAIMABLE).bind(self.name).bind(now.as_micros());
+        Ok(id.fetch_optional(conn).await?)
+    }
+
+    async fn take(&self, conn: &mut Conn, now: Timestamp) -> Result<Taken, Error> {
+        let Some(id) = self.candidate(conn, now).await? else { return Ok(Taken::Nothing) };
+        let row = super::get(conn, self.name, &id).await?.ok_or_else(|| Error::LostLease { id: id.clone() })?;
+        if row.status.attempts >= row.status.max_attempts && !row.cancel_requested {
+            self.give_up(conn, &id, now).await?;
+            return Ok(Taken::GivenUp);
+        }
+        let change = next_change(conn).await?;
+        let fence = sqlx::query_scalar(
+            "UPDATE work SET phase = 'running', attempts = attempts + 1, fence = fence + 1, lease_until = ?, \
+             next_attempt = NULL, started = coalesce(started, ?), change = ? WHERE queue = ? AND id = ? RETURNING fence",
+        )
+        .bind((now + self.lease).as_micros())
+        .bind(now.as_micros())
+        .bind(change)
+        .bind(self.name)
+        .bind(&id)
+        .fetch_one(&mut *conn)
+        .await?;
+        let row = super::get(conn, self.name, &id).await?.ok_or(Error::LostLease { id })?;
+        let claim = Claim { row, fence, queue: self.name, lease: self.lease, backoff: self.backoff };
+        Ok(Taken::Claim(Box::new(claim)))
+    }
+
+    async fn give_up(&self, conn: &mut Conn, id: &str, now: Timestamp) -> Result<(), Error> {
+        let change = next_change(conn).await?;
+        sqlx::query(
+            "UPDATE work SET phase = 'failed', error_reason = 'ATTEMPTS_EXHAUSTED', error_message = \
+             'every attempt ended without a result', error_retryable = 0, ended = ?, lease_until = NULL, \
+             fence = fence + 1, change = ? WHERE queue = ? AND id = ?",
+        )
+        .bind(now.as_micros())
+        .bind(change)
+        .bind(self.name)
+        .bind(id)
+        .execute(&mut *conn)
+        .await?;
+        let row = super::get(conn, self.name, id).await?;
+        if let (Some(hook), Some(row)) = (&self.on_exhausted, &row) {
+            hook(conn, row).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the leases of an earlier process, and does not count their attempts. Tells how many there were.
+    ///
+    /// To be called at the start of a process that alone uses this database.
+    pub async fn release_all(&self) -> Result<u64, Error> {
+        let name = self.name;
+        self.db
+            .write(|conn| {
+                Box::pin(async move {
+                    let change = next_change(conn).await?;
+                    let done = sqlx::query(
+                        "UPDATE work SET phase = 'queued', attempts = max(attempts - 1, 0), lease_until = NULL, \
+                         fence = fence + 1, change = ? WHERE queue = ? AND phase = 'running'",
+                    );
+                    Ok(done.bind(change).bind(name).execute(conn).await?.rows_affected())
+                })
+            })
+            .await
+    }
+
+    /// How much waits, runs and was given up, for status and metrics.
+    pub async fn stats(&self) -> Result<types::Queue, Error> {
+        let name = self.name;
+        let (waiting, running, dead, oldest): (i64, i64, i64, Option<i64>) = self
+            .db
+            .read(|conn| {
+                Box::pin(async move {
+                    let row = sqlx::query_as(
+                        "SELECT count(*) FILTER (WHERE phase IN ('queued', 'waiting')), \
+                         count(*) FILTER (WHERE phase = 'running'), count(*) FILTER (WHERE phase = 'failed'), \
+                         min(created) FILTER (WHERE phase IN ('queued', 'waiting')) FROM work WHERE queue = ?",
+                    );
+                    Ok::<_, Error>(row.bind(name).fetch_one(conn).await?)
+                })
+            })
+            .await?;
+        let count = |value: i64| u64::try_from(value).unwrap_or(0);
+        Ok(types::Queue {
+            name: name.to_owned(),
+            waiting: count(waiting),
+            running: count(running),
+            dead: count(dead),
+            oldest_age: oldest.map(|created| self.db.now().since(Timestamp::from_micros(created))),
+        })
+    }
+}
+
+enum Taken {
+    Claim(Box<Claim>),
+    GivenUp,
+    Nothing,
+}

@@ -1,0 +1,107 @@
+//! A row of work, and what it is made from.
+
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+use types::{TenantId, Timestamp, WorkError, WorkPhase, WorkStatus};
+
+use crate::Error;
+
+/// Work to be done.
+#[derive(Debug, Clone)]
+pub struct NewWork {
+    /// Its id, unique within its queue.
+    pub id: String,
+    /// Whose work it is.
+    pub tenant: TenantId,
+    /// The resource that it is about, to find it by.
+    pub resource: String,
+    /// Greater is sooner.
+    pub priority: i32,
+    /// What to do, in the service's own encoding.
+    pub input: Vec<u8>,
+    /// What the service keeps beside the status, in its own encoding.
+    pub detail: Vec<u8>,
+    /// How many attempts it gets, at least 1.
+    pub max_attempts: u32,
+    /// Not to be begun before. None: now.
+    pub not_before: Option<Timestamp>,
+}
+
+/// A row of work.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkRow {
+    /// Its id, unique within its queue.
+    pub id: String,
+    /// Whose work it is.
+    pub tenant: TenantId,
+    /// The resource that it is about.
+    pub resource: String,
+    /// Greater is sooner.
+    pub priority: i32,
+    /// Where it stands.
+    pub status: WorkStatus,
+    /// What to do.
+    pub input: Vec<u8>,
+    /// What the service keeps beside the status.
+    pub detail: Vec<u8>,
+    /// The number of its last change.
+    pub change: i64,
+    /// Whether somebody asked the worker to stop. A worker that claims such a row finishes it as cancelled.
+    pub cancel_requested: bool,
+}
+
+/// Which rows to list; what is `None` or empty does not filter.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Of this tenant.
+    pub tenant: Option<TenantId>,
+    /// About this resource.
+    pub resource: Option<String>,
+    /// In one of these phases.
+    pub phases: Vec<WorkPhase>,
+}
+
+impl WorkRow {
+    pub(super) fn read(row: &SqliteRow) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            tenant: row.try_get::<String, _>("tenant")?.parse().map_err(|_| malformed("work.tenant"))?,
+            resource: row.try_get("resource")?,
+            priority: row.try_get("priority")?,
+            status: read_status(row)?,
+            input: row.try_get("input")?,
+            detail: row.try_get("detail")?,
+            change: row.try_get("change")?,
+            cancel_requested: row.try_get("cancel_requested")?,
+        })
+    }
+}
+
+fn read_status(row: &SqliteRow) -> Result<WorkStatus, Error> {
+    let time = |column: &str| row.try_get::<Option<i64>, _>(column).map(|t| t.map(Timestamp::from_micros));
+    Ok(WorkStatus {
+        phase: WorkPhase::parse(row.try_get("phase")?).ok_or_else(|| malformed("work.phase"))?,
+        progress: row.try_get("progress")?,
+        counts: serde_json::from_str(row.try_get("counts")?).map_err(|_| malformed("work.counts"))?,
+        attempts: row.try_get("attempts")?,
+        max_attempts: row.try_get("max_attempts")?,
+        next_attempt: time("next_attempt")?,
+        error: read_error(row)?,
+        created: Timestamp::from_micros(row.try_get("created")?),
+        started: time("started")?,
+        ended: time("ended")?,
+    })
+}
+
+fn read_error(row: &SqliteRow) -> Result<Option<WorkError>, Error> {
+    let Some(reason) = row.try_get::<Option<String>, _>("error_reason")? else { return Ok(None) };
+    Ok(Some(WorkError {
+        reason,
+        message: row.try_get::<Option<String>, _>("error_message")?.unwrap_or_default(),
+        retryable: row.try_get::<Option<bool>, _>("error_retryable")?.unwrap_or(false),
+    }))
+}
+
+fn malformed(column: &'static str) -> Error {
+    Error::Malformed { column }
+}
