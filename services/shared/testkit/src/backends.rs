@@ -1,5 +1,7 @@
 //! Where the back ends of tests are, and what happens when one is missing.
 
+#![allow(clippy::disallowed_methods)] // The product reads its settings in `runtime`; tests ask for their back ends here.
+
 use std::env;
 use std::path::PathBuf;
 

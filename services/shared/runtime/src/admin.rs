@@ -1,0 +1,128 @@
+//! The admin page: metrics for Prometheus, health for supervisors, the loops for people.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse};
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use types::{BoxError, Loops};
+
+use crate::telemetry::Metrics;
+
+/// What the admin page shows.
+#[derive(Clone)]
+pub struct Page {
+    /// Each role with its loops.
+    pub roles: Vec<(&'static str, Arc<dyn Loops>)>,
+    /// The metrics of the process.
+    pub metrics: Option<Metrics>,
+    /// The version of the binary.
+    pub version: &'static str,
+}
+
+/// Serves `/metrics`, `/healthz` (the process lives), `/readyz` (all roles take calls) and `/`, a page of the loops.
+///
+/// Ends when `stop` says so. There is no access check: the listener belongs on the loopback or a network of operators.
+pub async fn serve(listener: TcpListener, page: Page, stop: CancellationToken) -> Result<(), BoxError> {
+    let served = axum::serve(listener, routes(page)).with_graceful_shutdown(stop.cancelled_owned());
+    Ok(served.await?)
+}
+
+fn routes(page: Page) -> Router {
+    Router::new()
+        .route("/", get(loops))
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .with_state(page)
+}
+
+async fn metrics(State(page): State<Page>) -> impl IntoResponse {
+    let text = page.metrics.map(|metrics| metrics.render()).unwrap_or_default();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+}
+
+async fn ready(State(page): State<Page>) -> (StatusCode, String) {
+    let not_ready =
+        |(role, loops): &(&str, Arc<dyn Loops>)| loops.readiness().err().map(|reason| format!("{role}: {reason}\n"));
+    let reasons: String = page.roles.iter().filter_map(not_ready).collect();
+    if reasons.is_empty() { (StatusCode::OK, "ok\n".to_owned()) } else { (StatusCode::SERVICE_UNAVAILABLE, reasons) }
+}
+
+async fn loops(State(page): State<Page>) -> Html<String> {
+    let mut rows = String::new();
+    for (role, loops) in &page.roles {
+        let state = loops.readiness().map_or_else(|reason| format!("not ready: {reason}"), |()| "ready".to_owned());
+        let _ = writeln!(rows, "<tr><th colspan=5>{role}: {}", escape(&state));
+        for one in loops.loops() {
+            let state = one.state;
+            let last = state.last_run.map_or_else(|| "never".to_owned(), |time| time.to_string());
+            let took = state.last_duration.map_or_else(String::new, |took| format!("{took:.1?}"));
+            let (report, error) = (escape(&state.last_report), escape(&state.last_error));
+            let _ = writeln!(rows, "<tr><td>{}<td>{last}<td>{took}<td>{report}<td>{error}", escape(&one.name));
+        }
+    }
+    Html(format!(
+        "<!doctype html><html lang=en><meta charset=utf-8><title>Millrace {version}</title>\
+         <style>body{{font:14px sans-serif;margin:2em}}td,th{{text-align:left;padding:.2em 1em .2em 0}}</style>\
+         <h1>Millrace {version}</h1><p><a href=/metrics>metrics</a> · <a href=/readyz>readiness</a>\
+         <table><tr><th>loop<th>last round<th>took<th>report<th>error\n{rows}</table>",
+        version = page.version
+    ))
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::Tasks;
+
+    async fn get(address: std::net::SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn readiness_follows_the_roles() {
+        let mut tasks = Tasks::new("catalog");
+        tasks.add("indexer", crate::Period::secs(1), Box::new(Never));
+        let page = Page { roles: vec![("catalog", tasks.states())], metrics: None, version: "0" };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let client = async {
+            assert!(get(address, "/readyz").await.contains("503"));
+            tasks.readiness().set_ready();
+            assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 200"));
+            assert!(get(address, "/").await.contains("catalog.indexer"));
+            assert!(get(address, "/metrics").await.starts_with("HTTP/1.1 200"));
+            stop.cancel();
+        };
+        let (served, ()) = tokio::join!(serve(listener, page, stop.clone()), client);
+        served.unwrap();
+    }
+
+    struct Never;
+
+    #[async_trait::async_trait]
+    impl crate::Reconcile for Never {
+        async fn reconcile(&mut self) -> Result<crate::Report, BoxError> {
+            Ok(crate::Report::idle())
+        }
+    }
+}
