@@ -1,1 +1,85 @@
+//! The promises of this crate, one function each. Every back end runs the whole list.
 
+mod database;
+mod pages;
+mod requests;
+mod work;
+
+use testkit::ManualClock;
+
+use crate::{Database, Error};
+
+/// A database of its own for one test.
+pub struct Store {
+    pub db: Database,
+    pub clock: ManualClock,
+    pub dir: tempfile::TempDir,
+}
+
+impl Store {
+    async fn sqlite() -> Self {
+        let (dir, clock) = (testkit::temp_dir(), ManualClock::default());
+        let url = format!("sqlite:{}", dir.path().join("test.db").display());
+        Self { db: Database::open(&url, &[], clock.shared()).await.unwrap(), clock, dir }
+    }
+
+    pub async fn change(&self) -> Result<i64, Error> {
+        self.db.write(|conn| Box::pin(async move { crate::next_change(conn).await })).await
+    }
+}
+
+macro_rules! conformance {
+    ($backend:ident: $($module:ident { $($promise:ident),+ $(,)? })+) => {
+        mod $backend {
+            $(mod $module {
+                $(#[tokio::test]
+                async fn $promise() {
+                    super::super::$module::$promise(super::super::Store::$backend().await).await;
+                })+
+            })+
+        }
+    };
+}
+
+conformance! { sqlite:
+    database {
+        an_error_leaves_nothing_behind,
+        a_dropped_write_leaves_nothing_behind_and_blocks_nobody,
+        a_reader_sees_one_moment,
+        a_reader_cannot_write,
+        writers_wait_for_each_other_and_all_get_their_turn,
+        change_numbers_commit_in_order,
+        a_commit_ticks_and_a_failure_does_not,
+        violations_are_told_apart,
+    }
+    pages {
+        later_pages_come_from_the_list_that_the_first_saw,
+        a_list_of_one_page_pins_nothing,
+        a_long_list_is_read_whole,
+        a_token_ends_after_ten_minutes,
+        a_token_serves_its_owner_and_query_alone,
+        a_page_size_out_of_range_is_refused,
+    }
+    requests {
+        a_repeated_request_gets_the_recorded_reply,
+        a_reused_id_is_refused,
+        owners_and_methods_are_apart_and_an_empty_id_is_never_seen,
+        a_reply_is_forgotten_after_a_day,
+    }
+    work {
+        the_greatest_priority_then_the_oldest_is_claimed_first,
+        work_is_claimed_once,
+        work_not_yet_due_is_left_alone,
+        a_lease_that_ended_is_claimed_by_another_and_the_first_is_fenced_off,
+        a_renewed_lease_is_kept,
+        a_retryable_failure_waits_longer_each_time_and_fails_at_last,
+        a_final_failure_is_not_tried_again,
+        lost_attempts_are_exhausted_with_a_word,
+        cancelling_ends_what_waits_and_asks_what_runs,
+        a_retry_starts_anew,
+        leases_of_an_earlier_process_are_void_and_not_counted,
+        changes_are_listed_in_order,
+        a_listing_filters,
+        an_idle_queue_writes_nothing,
+    }
+}

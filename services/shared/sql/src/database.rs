@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection as _, Sqlite};
 use tokio::sync::watch;
 use types::{BoxFuture, Clock, Timestamp};
 
@@ -61,6 +63,7 @@ impl Database {
     /// Reads in one snapshot: all that `work` sees is of one moment.
     ///
     /// ```
+    /// # use millrace_sql as sql;
     /// # async fn example(db: sql::Database) -> Result<(), sql::Error> {
     /// let count: i64 = db
     ///     .read(|conn| {
@@ -76,9 +79,10 @@ impl Database {
         F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>> + Send,
         E: From<Error>,
     {
-        let mut snapshot = self.0.readers.begin().await.map_err(Error::from)?;
+        let mut lent = Lent::from(&self.0.readers).await?;
+        let mut snapshot = lent.conn.begin().await.map_err(Error::from)?;
         let result = work(&mut snapshot).await;
-        snapshot.rollback().await.map_err(Error::from)?;
+        lent.clean = snapshot.rollback().await.is_ok();
         result
     }
 
@@ -90,7 +94,8 @@ impl Database {
     /// and those of writers before it.
     ///
     /// ```
-    /// # async fn example(db: sql::Database, clock: std::sync::Arc<dyn types::Clock>) -> Result<(), sql::Error> {
+    /// # use millrace_sql as sql;
+    /// # async fn example(db: sql::Database) -> Result<(), sql::Error> {
     /// let title = String::from("taken by value");
     /// let change = db
     ///     .write(move |conn| {
@@ -107,16 +112,17 @@ impl Database {
         F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>> + Send,
         E: From<Error>,
     {
-        let mut transaction = self.0.writer.begin_with("BEGIN IMMEDIATE").await.map_err(Error::from)?;
+        let mut lent = Lent::from(&self.0.writer).await?;
+        let mut transaction = lent.conn.begin_with("BEGIN IMMEDIATE").await.map_err(Error::from)?;
         match work(&mut transaction).await {
             Ok(value) => {
                 transaction.commit().await.map_err(Error::from)?;
+                lent.clean = true;
                 self.0.changed.send_modify(|commits| *commits += 1);
                 Ok(value)
             }
             Err(error) => {
-                // The first error is the one to tell; a transaction that cannot be rolled back is closed unfinished.
-                let _ = transaction.rollback().await;
+                lent.clean = transaction.rollback().await.is_ok();
                 Err(error)
             }
         }
@@ -136,6 +142,27 @@ impl Database {
     pub async fn close(&self) {
         self.0.readers.close().await;
         self.0.writer.close().await;
+    }
+}
+
+/// A connection on loan. Unless its transaction ended in order, it is closed instead of being used again: SQLite ends
+/// a transaction by itself when the disk is full, and the driver then takes the connection for still being in one.
+struct Lent {
+    conn: PoolConnection<Sqlite>,
+    clean: bool,
+}
+
+impl Lent {
+    async fn from(pool: &SqlitePool) -> Result<Self, Error> {
+        Ok(Self { conn: pool.acquire().await?, clean: false })
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if !self.clean {
+            self.conn.close_on_drop();
+        }
     }
 }
 

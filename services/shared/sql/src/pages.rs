@@ -36,6 +36,7 @@ pub struct Page {
 /// [`Error::PageSize`], [`Error::PageTokenInvalid`] or [`Error::PageTokenExpired`].
 ///
 /// ```
+/// # use millrace_sql as sql;
 /// # async fn example(db: sql::Database, tenant: types::TenantId) -> Result<(), sql::Error> {
 /// let page = sql::pages::page(&db, tenant.as_str(), "ListSources", "", 50, move |conn| {
 ///     Box::pin(async move {
