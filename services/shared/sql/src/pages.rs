@@ -38,7 +38,8 @@ pub struct Page {
 /// ```
 /// # use millrace_sql as sql;
 /// # async fn example(db: sql::Database, tenant: types::TenantId) -> Result<(), sql::Error> {
-/// let page = sql::pages::page(&db, tenant.as_str(), "ListSources", "", 50, move |conn| {
+/// let owner = tenant.clone();
+/// let page = sql::pages::page(&db, owner.as_str(), "ListSources", "", 50, move |conn| {
 ///     Box::pin(async move {
 ///         let ids = sqlx::query_scalar("SELECT resource FROM work WHERE tenant = ? ORDER BY resource")
 ///             .bind(tenant.as_str().to_owned())
