@@ -11,6 +11,7 @@ use types::{Fault, Origin};
 use super::*;
 
 /// A web site on the loopback; it ends with the test's runtime.
+#[allow(clippy::disallowed_methods)] // A foreign site is no task of ours.
 async fn site() -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
