@@ -57,7 +57,10 @@ impl Walk<'_> {
         let mut window = BTreeMap::new();
         let entries = match std::fs::read_dir(path) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(window),
+            // Gone meanwhile, or a stranger that is no folder.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(window);
+            }
             Err(error) => return Err(error),
         };
         for entry in entries {
