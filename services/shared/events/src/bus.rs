@@ -1,0 +1,112 @@
+//! What a broker of events must do.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use proto::common::v1::EventEnvelope;
+use tokio::sync::watch;
+use types::Timestamp;
+
+use crate::BusError;
+
+/// A durable consumer of some things of some streams.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsumerSpec {
+    /// Its name, `catalog.discovery`: the service that consumes, then what it consumes.
+    pub name: &'static str,
+    /// The things that it takes, whole: `millrace.discovery.dataset.>`.
+    pub filter: &'static [&'static str],
+    /// After how long a delivery that is neither acknowledged nor refused comes again.
+    pub ack_wait: Duration,
+    /// At most so many deliveries are out at once.
+    pub max_in_flight: usize,
+}
+
+impl ConsumerSpec {
+    /// A consumer with the usual limits: 30 s to acknowledge, 1024 in flight.
+    pub const fn new(name: &'static str, filter: &'static [&'static str]) -> Self {
+        Self { name, filter, ack_wait: Duration::from_secs(30), max_in_flight: 1024 }
+    }
+
+    /// The things of the filter, without the wildcard: `millrace.discovery.dataset`.
+    pub fn things(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.filter.iter().map(|pattern| pattern.strip_suffix(".>").unwrap_or(pattern))
+    }
+}
+
+/// An event that was handed to a consumer and waits for its acknowledgement.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delivery {
+    /// The event.
+    pub event: EventEnvelope,
+    /// How often it was delivered to this consumer, this time included. Brokers may forget it when they restart.
+    pub deliveries: u32,
+    /// Where it stands in the stream; what `ack` and `nak` refer to.
+    pub position: u64,
+}
+
+/// What waits for a consumer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lag {
+    /// Events not delivered yet.
+    pub waiting: u64,
+    /// Events delivered and not acknowledged.
+    pub in_flight: u64,
+    /// When the oldest of both was published.
+    pub oldest: Option<Timestamp>,
+}
+
+/// What a stream tells of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamState {
+    /// Tells this stream from one that was deleted and made anew.
+    pub identity: String,
+    /// The position of its last event; 0 when it has none.
+    pub last_position: u64,
+    /// The id of the event at the position that was asked about. None when the stream does not hold it.
+    pub id_at: Option<String>,
+}
+
+/// A broker of events.
+///
+/// * `publish` is all or nothing as far as the caller can know: what an `Err` leaves behind is mended by publishing the
+///   same events again.
+/// * An event whose id the stream holds is dropped; its first position is returned. How long ids are remembered is the
+///   broker's affair, so consumers must not rely on it.
+/// * Every event reaches every consumer whose filter matches at least once, those published before the consumer first
+///   subscribed included.
+/// * Events of one publisher come in the order in which they were published, except those that were refused with `nak`
+///   or not acknowledged in time, which come again later and hold back no other.
+/// * Subscriptions to the same consumer share its deliveries.
+/// * Positions of a stream rise from 1 on; they may leave gaps.
+#[async_trait]
+pub trait EventBus: Send + Sync + fmt::Debug + 'static {
+    /// Appends `events` to the streams of their services, in order; durable when it returns. Gives the position of each.
+    async fn publish(&self, events: &[EventEnvelope]) -> Result<Vec<u64>, BusError>;
+
+    /// Takes part in a durable consumer.
+    async fn subscribe(&self, consumer: &ConsumerSpec) -> Result<Box<dyn Subscription>, BusError>;
+
+    /// Tells what waits for a consumer.
+    async fn lag(&self, consumer: &ConsumerSpec) -> Result<Lag, BusError>;
+
+    /// Tells the state of a service's stream, and which event stands at `position`.
+    async fn stream_state(&self, service: &str, position: u64) -> Result<StreamState, BusError>;
+
+    /// Changes when something may have been published: a poke that says "look now".
+    fn published(&self) -> watch::Receiver<u64>;
+}
+
+/// A part in a durable consumer. Dropping it gives its deliveries back after `ack_wait`.
+#[async_trait]
+pub trait Subscription: Send {
+    /// Gives up to `max` events. Waits at most `wait` for the first, and for no other. May give none.
+    async fn fetch(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, BusError>;
+
+    /// Says that the effects of these are stored. They do not come again, unless the broker loses this word.
+    async fn ack(&mut self, deliveries: &[Delivery]) -> Result<(), BusError>;
+
+    /// Gives one back; it comes again after `delay`.
+    async fn nak(&mut self, delivery: &Delivery, delay: Duration) -> Result<(), BusError>;
+}

@@ -1,0 +1,181 @@
+//! What can go wrong with events.
+
+use types::{BoxError, ErrorKind, Fault};
+
+/// Why the outbox, relay or consumer could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The service's own store failed.
+    #[error("cannot read or change the store of events")]
+    Store(#[from] sql::Error),
+    /// The broker failed.
+    #[error("the event bus failed")]
+    Bus(#[from] BusError),
+    /// A row does not hold what this version wrote.
+    #[error("the stored event `{id}` cannot be decoded")]
+    Damaged {
+        /// The event's id.
+        id: String,
+    },
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Fault for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Store(error) => error.kind(),
+            Self::Bus(error) => error.kind(),
+            Self::Damaged { .. } => ErrorKind::Internal,
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.reason(),
+            Self::Bus(error) => error.reason(),
+            Self::Damaged { .. } => "EVENT_DAMAGED",
+        }
+    }
+}
+
+/// Why a broker did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum BusError {
+    /// It cannot be reached, or does not answer.
+    #[error("the event bus cannot be reached")]
+    Unavailable(#[source] BoxError),
+    /// Its store failed.
+    #[error("cannot read or change the event log")]
+    Store(#[from] sql::Error),
+    /// An event is larger than events may be.
+    #[error("event `{id}` takes {bytes} bytes, at most {limit} are allowed")]
+    TooLarge {
+        /// The event's id.
+        id: String,
+        /// Its size.
+        bytes: usize,
+        /// What is allowed.
+        limit: usize,
+    },
+    /// No stream is declared for the subject.
+    #[error("no stream takes the subject `{subject}`")]
+    UnknownSubject {
+        /// The subject.
+        subject: String,
+    },
+    /// Something stored cannot be decoded.
+    #[error("the event log holds an event that cannot be decoded, at position {position}")]
+    Damaged {
+        /// Where it stands.
+        position: i64,
+    },
+}
+
+impl From<sqlx::Error> for BusError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Fault for BusError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Unavailable(_) => ErrorKind::Unavailable,
+            Self::Store(error) => error.kind(),
+            Self::TooLarge { .. } => ErrorKind::Exhausted,
+            Self::UnknownSubject { .. } | Self::Damaged { .. } => ErrorKind::Internal,
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "BUS_UNAVAILABLE",
+            Self::Store(error) => error.reason(),
+            Self::TooLarge { .. } => "EVENT_TOO_LARGE",
+            Self::UnknownSubject { .. } => "SUBJECT_UNKNOWN",
+            Self::Damaged { .. } => "EVENT_DAMAGED",
+        }
+    }
+}
+
+/// Why a handler did not apply an event.
+#[derive(Debug, thiserror::Error)]
+pub enum HandlerError {
+    /// What the event rests on has not come yet, such as a fact of another stream. It comes back; nothing is counted.
+    #[error("not yet: {0}")]
+    NotYet(String),
+    /// It may go well at another try. The try is counted.
+    #[error("`{reason}`: {source}")]
+    Retry {
+        /// A reason of `docs/errors.md`.
+        reason: String,
+        /// The cause.
+        source: BoxError,
+    },
+    /// It will never go well without a change by somebody.
+    #[error("`{reason}`: {message}")]
+    Poison {
+        /// A reason of `docs/errors.md`.
+        reason: String,
+        /// The cause, for people.
+        message: String,
+    },
+}
+
+impl HandlerError {
+    /// A fault that may pass counts as a try, another is poison.
+    pub fn of<F: Fault>(fault: F) -> Self {
+        let reason = fault.reason().to_owned();
+        if fault.kind().is_transient() {
+            Self::Retry { reason, source: Box::new(fault) }
+        } else {
+            Self::Poison { reason, message: chain(&fault) }
+        }
+    }
+
+    /// The payload does not hold what its contract says.
+    pub fn malformed(message: impl Into<String>) -> Self {
+        Self::Poison { reason: "EVENT_MALFORMED".to_owned(), message: message.into() }
+    }
+}
+
+impl From<sql::Error> for HandlerError {
+    fn from(error: sql::Error) -> Self {
+        Self::Retry { reason: error.reason().to_owned(), source: Box::new(error) }
+    }
+}
+
+impl From<sqlx::Error> for HandlerError {
+    fn from(error: sqlx::Error) -> Self {
+        sql::Error::from(error).into()
+    }
+}
+
+impl From<Error> for HandlerError {
+    fn from(error: Error) -> Self {
+        Self::of(error)
+    }
+}
+
+impl From<prost::DecodeError> for HandlerError {
+    fn from(error: prost::DecodeError) -> Self {
+        Self::malformed(error.to_string())
+    }
+}
+
+/// An error and its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,29 @@
+//! What a service does with an event.
+
+use async_trait::async_trait;
+use proto::common::v1::EventEnvelope;
+
+use crate::HandlerError;
+
+/// Gives events their effect.
+///
+/// Both functions must be deterministic enough to be called again for the same event: a transaction may roll back and
+/// be tried anew. A subject that the handler does not know is answered with `Ok`: it counts as applied, so that new
+/// subjects of a thing pass old services.
+#[async_trait]
+pub trait Handler: Send + Sync + 'static {
+    /// What [`Handler::prepare`] got; `()` where there is nothing to prepare.
+    type Prepared: Send + Sync + 'static;
+
+    /// Does the I/O that must not happen within a transaction, such as reading an object. Changes nothing.
+    async fn prepare(&self, event: &EventEnvelope) -> Result<Self::Prepared, HandlerError>;
+
+    /// Stores the effect, within the transaction that also records the sequence of the event. Must not do anything
+    /// outside `conn`: what the transaction does not hold would not roll back with it.
+    async fn handle(
+        &self,
+        conn: &mut sql::Conn,
+        event: &EventEnvelope,
+        prepared: &Self::Prepared,
+    ) -> Result<(), HandlerError>;
+}
