@@ -1,0 +1,193 @@
+//! Why a file is not read as a table.
+
+use types::{ErrorKind, Fault, LimitHit};
+
+/// Why a file is not read as a table.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read from the disk.
+    #[error("cannot read the file")]
+    Io(#[source] std::io::Error),
+    /// The result cannot be written.
+    #[error("cannot write the table")]
+    Write(#[source] std::io::Error),
+    /// There are no bytes, or only white space.
+    #[error("the file is empty")]
+    Empty,
+    /// The bytes are no table in any supported format.
+    #[error("the file is not a table: {found}")]
+    NotATable {
+        /// What they look like.
+        found: &'static str,
+    },
+    /// A line or record is too long.
+    #[error("a record is longer than {limit} bytes; it begins at byte {offset}")]
+    RecordTooLong {
+        /// The limit in bytes.
+        limit: usize,
+        /// Where it begins in the decompressed text.
+        offset: u64,
+    },
+    /// There are too many columns.
+    #[error("the table has more than {limit} columns")]
+    TooManyColumns {
+        /// The limit.
+        limit: usize,
+    },
+    /// The decompressed bytes are too many.
+    #[error("the file decompresses to more than {limit} bytes")]
+    DecompressedTooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The file is compressed more than is plausible.
+    #[error("the file decompresses to more than {limit} times its size")]
+    SuspiciousCompression {
+        /// The limit.
+        limit: u64,
+    },
+    /// The gzip data end in the middle.
+    #[error("the gzip data end in the middle, at byte {offset}")]
+    TruncatedGzip {
+        /// Where, in the file.
+        offset: u64,
+    },
+    /// The gzip data are damaged.
+    #[error("the gzip data are damaged before byte {offset}")]
+    CorruptGzip {
+        /// Where it showed, in the file.
+        offset: u64,
+    },
+    /// The Parquet file has no footer.
+    #[error("the Parquet file ends in the middle: byte {offset} is its last, and no footer ends there")]
+    TruncatedParquet {
+        /// The length of the file.
+        offset: u64,
+    },
+    /// The Parquet file is damaged, or of a kind that is not supported.
+    #[error("the Parquet file cannot be read: {message}")]
+    MalformedParquet {
+        /// What the reader says.
+        message: String,
+    },
+    /// The JSON is malformed.
+    #[error("the JSON is malformed in element {row}, near byte {offset}: {message}")]
+    MalformedJson {
+        /// Where, in the decompressed text.
+        offset: u64,
+        /// The element, the first one being 0.
+        row: u64,
+        /// What is wrong.
+        message: String,
+    },
+    /// The JSON ends in the middle.
+    #[error("the JSON ends in the middle, at byte {offset}")]
+    TruncatedJson {
+        /// Where, in the decompressed text.
+        offset: u64,
+    },
+    /// JSON values are nested too deeply.
+    #[error("JSON values are nested deeper than {limit}, near byte {offset}")]
+    TooDeep {
+        /// The limit.
+        limit: usize,
+        /// Where, in the decompressed text.
+        offset: u64,
+    },
+    /// Arrow refused what we built: a defect.
+    #[error("cannot build a batch of rows")]
+    Arrow(#[source] arrow::error::ArrowError),
+    /// The caller gave up.
+    #[error("reading was cancelled")]
+    Cancelled,
+}
+
+impl Fault for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Io(_) | Self::Write(_) => ErrorKind::Unavailable,
+            Self::Empty
+            | Self::NotATable { .. }
+            | Self::RecordTooLong { .. }
+            | Self::TooManyColumns { .. }
+            | Self::DecompressedTooLarge { .. }
+            | Self::SuspiciousCompression { .. }
+            | Self::TruncatedGzip { .. }
+            | Self::CorruptGzip { .. }
+            | Self::TruncatedParquet { .. }
+            | Self::MalformedParquet { .. }
+            | Self::MalformedJson { .. }
+            | Self::TruncatedJson { .. }
+            | Self::TooDeep { .. } => ErrorKind::Invalid,
+            Self::Arrow(_) => ErrorKind::Internal,
+            Self::Cancelled => ErrorKind::Cancelled,
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Io(_) => "FILE_UNREADABLE",
+            Self::Write(_) => "WRITE_FAILED",
+            Self::Empty => "EMPTY_FILE",
+            Self::NotATable { .. } => "NOT_A_TABLE",
+            Self::RecordTooLong { .. } => "RECORD_TOO_LONG",
+            Self::TooManyColumns { .. } => "TOO_MANY_COLUMNS",
+            Self::DecompressedTooLarge { .. } => "DECOMPRESSED_TOO_LARGE",
+            Self::SuspiciousCompression { .. } => "SUSPICIOUS_COMPRESSION",
+            Self::TruncatedGzip { .. } => "TRUNCATED_GZIP",
+            Self::CorruptGzip { .. } => "CORRUPT_GZIP",
+            Self::TruncatedParquet { .. } => "TRUNCATED_PARQUET",
+            Self::MalformedParquet { .. } => "MALFORMED_PARQUET",
+            Self::MalformedJson { .. } => "MALFORMED_JSON",
+            Self::TruncatedJson { .. } => "TRUNCATED_JSON",
+            Self::TooDeep { .. } => "JSON_TOO_DEEP",
+            Self::Arrow(_) => "BATCH_FAILED",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
+
+    fn metadata(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::RecordTooLong { offset, .. }
+            | Self::TruncatedGzip { offset }
+            | Self::CorruptGzip { offset }
+            | Self::TruncatedParquet { offset }
+            | Self::TruncatedJson { offset }
+            | Self::TooDeep { offset, .. } => vec![("offset", offset.to_string())],
+            Self::MalformedJson { offset, row, .. } => vec![("offset", offset.to_string()), ("row", row.to_string())],
+            Self::NotATable { found } => vec![("found", (*found).to_owned())],
+            Self::Io(_)
+            | Self::Write(_)
+            | Self::Empty
+            | Self::TooManyColumns { .. }
+            | Self::DecompressedTooLarge { .. }
+            | Self::SuspiciousCompression { .. }
+            | Self::MalformedParquet { .. }
+            | Self::Arrow(_)
+            | Self::Cancelled => Vec::new(),
+        }
+    }
+
+    fn limit(&self) -> Option<LimitHit> {
+        let hit = |name: &str, value: String| Some(LimitHit { name: name.to_owned(), value });
+        match self {
+            Self::RecordTooLong { limit, .. } => hit("max_record_bytes", format!("{limit} bytes")),
+            Self::TooManyColumns { limit } => hit("max_columns", limit.to_string()),
+            Self::DecompressedTooLarge { limit } => hit("max_decompressed_bytes", format!("{limit} bytes")),
+            Self::SuspiciousCompression { limit } => hit("max_ratio", limit.to_string()),
+            Self::TooDeep { limit, .. } => hit("max_depth", limit.to_string()),
+            Self::Io(_)
+            | Self::Write(_)
+            | Self::Empty
+            | Self::NotATable { .. }
+            | Self::TruncatedGzip { .. }
+            | Self::CorruptGzip { .. }
+            | Self::TruncatedParquet { .. }
+            | Self::MalformedParquet { .. }
+            | Self::MalformedJson { .. }
+            | Self::TruncatedJson { .. }
+            | Self::Arrow(_)
+            | Self::Cancelled => None,
+        }
+    }
+}
