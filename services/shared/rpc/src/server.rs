@@ -1,0 +1,85 @@
+//! What stands around a role's routes, and the socket they are served on.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::service::Routes;
+use tower::ServiceBuilder;
+use tower::util::BoxCloneSyncService;
+use types::Clock;
+
+use crate::layers::{
+    CatchPanicLayer, DeadlineLayer, IdentityLayer, LoadShedLayer, MetricsLayer, ReadinessLayer, TraceLayer,
+};
+use crate::transport::{CONNECTION_WINDOW, STREAM_WINDOW};
+use crate::{Error, Served, Verifier};
+
+/// Tells whether a role takes calls; if not, why.
+pub(crate) type Ready = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// How a role's routes are served.
+#[derive(Clone)]
+pub struct ServerOptions {
+    /// Tells whether the role takes calls; if not, why.
+    pub readiness: Ready,
+    /// Whose identities are believed.
+    pub verifier: Arc<Verifier>,
+    /// Tells when credentials end.
+    pub clock: Arc<dyn Clock>,
+    /// Unary calls under way at once; more are refused.
+    pub max_in_flight: usize,
+    /// Streams open at once; more are refused.
+    pub max_streams: usize,
+    /// A stream on which nothing is sent for so long, either way, ends.
+    pub stream_idle: Duration,
+}
+
+impl ServerOptions {
+    /// The usual limits: 1024 unary calls, 1024 streams, 10 minutes idle.
+    pub fn new(readiness: Ready, verifier: Arc<Verifier>, clock: Arc<dyn Clock>) -> Self {
+        let stream_idle = Duration::from_secs(600);
+        Self { readiness, verifier, clock, max_in_flight: 1024, max_streams: 1024, stream_idle }
+    }
+}
+
+/// Puts the server's layers around the routes of `role`, outermost first:
+///
+/// - `Trace` opens the span that all the others log in, and says which role serves;
+/// - `Metrics` counts whatever comes of a call, refusals and panics included;
+/// - `CatchPanic` stands inside both, so that a panic is traced and counted as `INTERNAL`;
+/// - `Readiness` refuses before anything is spent on the call;
+/// - `LoadShed` refuses before a deadline is set or a signature checked, because both cost;
+/// - `Deadline` bounds all that follows;
+/// - `Identity` is last: whoever gets through is a caller that the handler may believe.
+pub fn server_stack(role: &'static str, routes: Routes, options: ServerOptions) -> Served {
+    let stack = ServiceBuilder::new()
+        .layer(TraceLayer { role })
+        .layer(MetricsLayer::server())
+        .layer(CatchPanicLayer {})
+        .layer(ReadinessLayer { ready: options.readiness })
+        .layer(LoadShedLayer::new(options.max_in_flight, options.max_streams))
+        .layer(DeadlineLayer { stream_idle: options.stream_idle })
+        .layer(IdentityLayer { verifier: options.verifier, clock: options.clock });
+    BoxCloneSyncService::new(stack.service(routes.prepare()))
+}
+
+/// Serves over HTTP/2 on `listener` until `shutdown` comes, then until the calls under way have ended.
+pub async fn serve(
+    listener: TcpListener,
+    served: Served,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), Error> {
+    tonic::transport::Server::builder()
+        .accept_http1(false)
+        .tcp_nodelay(true)
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(20)))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .serve_with_incoming_shutdown(served, TcpListenerStream::new(listener), shutdown)
+        .await
+        .map_err(Error::Serve)
+}
