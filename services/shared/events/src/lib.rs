@@ -16,7 +16,8 @@
 //! Non-goals: work (that is rows, in `sql::work`), large payloads (those are objects), order between keys.
 
 mod bus;
-pub mod conformance;
+#[cfg(test)]
+mod conformance;
 mod consumer;
 mod dead_letters;
 mod error;

@@ -1,1 +1,209 @@
+use testkit::ManualClock;
+use types::TenantId;
 
+use super::*;
+use crate::{Event, SqliteLog};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+struct Fixture {
+    dir: tempfile::TempDir,
+    clock: ManualClock,
+    db: sql::Database,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let (dir, clock) = (testkit::temp_dir(), ManualClock::default());
+        let url = format!("sqlite:{}", dir.path().join("service.db").display());
+        let db = sql::Database::open(&url, &[&crate::MIGRATIONS], clock.shared()).await.unwrap();
+        Self { dir, clock, db }
+    }
+
+    fn log_file(&self) -> std::path::PathBuf {
+        self.dir.path().join("events.db")
+    }
+
+    async fn log(&self) -> Arc<SqliteLog> {
+        let url = format!("sqlite:{}", self.log_file().display());
+        Arc::new(SqliteLog::open(&url, self.clock.shared()).await.unwrap())
+    }
+
+    fn relay(&self, log: &Arc<SqliteLog>) -> Relay {
+        Relay::new(self.db.clone(), log.clone(), "discovery", HOUR)
+    }
+
+    async fn append(&self, keys: &[&str]) {
+        let (events, now) = (keys.iter().map(|key| event(key)).collect::<Vec<_>>(), self.db.now());
+        self.db.write(move |conn| Box::pin(async move { outbox::append(conn, &events, now).await })).await.unwrap();
+    }
+}
+
+fn event(key: &str) -> Event {
+    let tenant: TenantId = "main".parse().unwrap();
+    let message = proto::discovery::v1::DatasetAnnounced { dataset: key.to_owned(), ..Default::default() };
+    let payload = "millrace.discovery.v1.DatasetAnnounced";
+    Event::new(topology::DATASET_ANNOUNCED, key, tenant, "services/discovery", key, payload, &message)
+}
+
+/// What lies in the log, as a consumer that never came before sees it.
+async fn published(log: &SqliteLog) -> Vec<(String, i64)> {
+    let mut part = log.subscribe(&topology::CATALOG_DISCOVERY).await.unwrap();
+    let got = part.fetch(1000, Duration::ZERO).await.unwrap();
+    got.into_iter().map(|delivery| (delivery.event.key, delivery.event.sequence)).collect()
+}
+
+fn keys(list: &[(&str, i64)]) -> Vec<(String, i64)> {
+    list.iter().map(|(key, sequence)| ((*key).to_owned(), *sequence)).collect()
+}
+
+#[tokio::test]
+async fn what_commits_is_published_in_order_with_gapless_sequences_per_key() {
+    let fixture = Fixture::new().await;
+    fixture.append(&["a", "b"]).await;
+    fixture.append(&["a"]).await;
+    let log = fixture.log().await;
+    let mut relay = fixture.relay(&log);
+    assert_eq!(relay.reconcile().await.unwrap().published, 3);
+    assert_eq!(relay.reconcile().await.unwrap(), Relayed::default());
+    assert_eq!(published(&log).await, keys(&[("a", 1), ("b", 1), ("a", 2)]));
+}
+
+#[tokio::test]
+async fn what_rolls_back_is_never_published_and_leaves_no_gap() {
+    let fixture = Fixture::new().await;
+    let now = fixture.db.now();
+    let rolled_back: Result<(), Error> = fixture
+        .db
+        .write(move |conn| {
+            Box::pin(async move {
+                outbox::append(conn, &[event("a")], now).await?;
+                Err(Error::Damaged { id: "on purpose".into() })
+            })
+        })
+        .await;
+    assert!(rolled_back.is_err());
+    fixture.append(&["a"]).await;
+    let log = fixture.log().await;
+    fixture.relay(&log).reconcile().await.unwrap();
+    assert_eq!(published(&log).await, keys(&[("a", 1)]));
+}
+
+#[tokio::test]
+async fn a_relay_that_died_before_it_took_note_publishes_nothing_twice() {
+    let fixture = Fixture::new().await;
+    fixture.append(&["a", "b"]).await;
+    let log = fixture.log().await;
+    let rows = fixture.db.read(|conn| Box::pin(outbox::unsent(conn, 1))).await.unwrap();
+    log.publish(&[rows[0].envelope.clone()]).await.unwrap();
+    assert_eq!(fixture.relay(&log).reconcile().await.unwrap().published, 2);
+    assert_eq!(published(&log).await, keys(&[("a", 1), ("b", 1)]));
+}
+
+#[tokio::test]
+async fn a_stream_that_was_made_anew_gets_again_what_is_kept() {
+    let fixture = Fixture::new().await;
+    let log = fixture.log().await;
+    fixture.append(&["a", "b"]).await;
+    fixture.relay(&log).reconcile().await.unwrap();
+    log.close().await;
+    std::fs::remove_file(fixture.log_file()).unwrap();
+    let log = fixture.log().await;
+    let round = fixture.relay(&log).reconcile().await.unwrap();
+    assert_eq!((round.again, round.published, round.lost.as_str()), (2, 2, ""));
+    assert_eq!(published(&log).await, keys(&[("a", 1), ("b", 1)]));
+}
+
+#[tokio::test]
+async fn a_stream_restored_from_an_old_copy_gets_again_what_followed() {
+    let fixture = Fixture::new().await;
+    let log = fixture.log().await;
+    fixture.append(&["a"]).await;
+    fixture.relay(&log).reconcile().await.unwrap();
+    log.close().await;
+    let copy = std::fs::read(fixture.log_file()).unwrap();
+    let log = fixture.log().await;
+    fixture.append(&["b", "c"]).await;
+    fixture.relay(&log).reconcile().await.unwrap();
+    log.close().await;
+    for suffix in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(fixture.dir.path().join(format!("events.db{suffix}")));
+    }
+    std::fs::write(fixture.log_file(), copy).unwrap();
+    let log = fixture.log().await;
+    let round = fixture.relay(&log).reconcile().await.unwrap();
+    assert_eq!((round.again, round.published), (2, 2));
+    assert_eq!(published(&log).await, keys(&[("a", 1), ("b", 1), ("c", 1)]));
+}
+
+#[tokio::test]
+async fn a_loss_older_than_what_is_kept_raises_an_alarm_that_names_it() {
+    let fixture = Fixture::new().await;
+    let logs = testkit::CapturedLogs::start();
+    let log = fixture.log().await;
+    let mut relay = fixture.relay(&log);
+    fixture.append(&["a", "a"]).await;
+    relay.reconcile().await.unwrap();
+    fixture.clock.advance(2 * HOUR);
+    fixture.append(&["a", "b"]).await;
+    relay.reconcile().await.unwrap();
+    log.close().await;
+    std::fs::remove_file(fixture.log_file()).unwrap();
+    let log = fixture.log().await;
+    let round = fixture.relay(&log).reconcile().await.unwrap();
+    assert_eq!((round.again, round.lost.as_str()), (2, "millrace.discovery.dataset a up to 2"));
+    assert!(logs.has_line(&["ERROR", "a up to 2"]), "{}", logs.text());
+    assert_eq!(published(&log).await, keys(&[("a", 3), ("b", 1)]));
+}
+
+#[tokio::test]
+async fn sent_rows_are_kept_for_the_retention_and_then_dropped() {
+    let fixture = Fixture::new().await;
+    let log = fixture.log().await;
+    let mut relay = fixture.relay(&log);
+    fixture.append(&["a"]).await;
+    relay.reconcile().await.unwrap();
+    let rows = || {
+        fixture.db.read(|conn| {
+            Box::pin(async move {
+                Ok::<i64, Error>(sqlx::query_scalar("SELECT COUNT(*) FROM outbox").fetch_one(conn).await?)
+            })
+        })
+    };
+    fixture.clock.advance(HOUR / 2);
+    relay.reconcile().await.unwrap();
+    assert_eq!(rows().await.unwrap(), 1);
+    fixture.clock.advance(HOUR);
+    relay.reconcile().await.unwrap();
+    assert_eq!(rows().await.unwrap(), 0);
+    // What was dropped is not missed: the stream still holds it.
+    assert_eq!(fixture.relay(&log).reconcile().await.unwrap(), Relayed::default());
+}
+
+#[tokio::test]
+async fn more_than_a_batch_is_published_whole() {
+    let fixture = Fixture::new().await;
+    let many: Vec<String> = (0..600).map(|n| format!("k{n}")).collect();
+    fixture.append(&many.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let log = fixture.log().await;
+    let round = fixture.relay(&log).reconcile().await.unwrap();
+    assert_eq!((round.published, round.more), (600, false));
+    let stats = crate::queue_stats(&fixture.db, &*log, "discovery", &[&topology::CATALOG_DISCOVERY]).await.unwrap();
+    assert_eq!((stats[0].name.as_str(), stats[0].waiting), ("discovery.outbox", 0));
+    assert_eq!((stats[1].name.as_str(), stats[1].waiting), ("catalog.discovery", 600));
+}
+
+#[test]
+fn a_stream_is_compared_by_identity_then_by_the_event_that_is_remembered() {
+    let remembered = Remembered { identity: "s".into(), last_position: 9, last_id: "nine".into() };
+    let seen = |identity: &str, last_position, id_at: Option<&str>| StreamState {
+        identity: identity.into(),
+        last_position,
+        id_at: id_at.map(Into::into),
+    };
+    assert_eq!(lost_after(&remembered, &seen("s", 9, Some("nine"))), None);
+    assert_eq!(lost_after(&remembered, &seen("s", 12, Some("nine"))), None);
+    assert_eq!(lost_after(&remembered, &seen("s", 4, None)), Some(4));
+    assert_eq!(lost_after(&remembered, &seen("s", 12, Some("other"))), Some(0));
+    assert_eq!(lost_after(&remembered, &seen("t", 9, Some("nine"))), Some(0));
+}
