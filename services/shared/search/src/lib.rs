@@ -1,6 +1,6 @@
 //! The search index: which datasets match some words and a filter, the best first.
 //!
-//! [`SearchIndex`] is the one door to it. The index holds nothing that the
+//! [`SearchIndex`] is the one door to it; [`TantivyIndex`] keeps it in a directory. The index holds nothing that the
 //! catalog's records do not hold: it may be lost at any time, says so when it is opened, and is rebuilt beside its
 //! readers. Text is analysed here, by one chain for every back end, for documents, queries and highlights alike, so that
 //! all of them give the same hits.
@@ -8,12 +8,12 @@
 //! Not here: reading records (a hit is an id, a version and a score), paging (a caller pins the ids), permission (a query
 //! names its tenant).
 
-#[expect(dead_code, reason = "x")]
 mod analysis;
 mod document;
 mod error;
 mod highlight;
 mod query;
+mod tantivy_index;
 
 use std::fmt::Debug;
 
@@ -25,6 +25,7 @@ pub use highlight::{MAX_EXTRACT, MAX_MATCHES, Match, MatchField, highlight};
 pub use query::{
     ColumnFilter, Facet, FacetCount, FacetField, Filter, Hit, Hits, MAX_FACET_COUNTS, MAX_HITS, Query, Range,
 };
+pub use tantivy_index::TantivyIndex;
 
 /// Keeps documents, one per dataset, and finds those that match.
 ///
