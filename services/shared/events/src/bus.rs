@@ -100,7 +100,7 @@ pub trait EventBus: Send + Sync + fmt::Debug + 'static {
 
 /// A part in a durable consumer. Dropping it gives its deliveries back after `ack_wait`.
 #[async_trait]
-pub trait Subscription: Send {
+pub trait Subscription: Send + Sync {
     /// Gives up to `max` events. Waits at most `wait` for the first, and for no other. May give none.
     async fn fetch(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, BusError>;
 

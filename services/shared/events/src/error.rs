@@ -11,6 +11,16 @@ pub enum Error {
     /// The broker failed.
     #[error("the event bus failed")]
     Bus(#[from] BusError),
+    /// An event is larger than a bus takes. What is large travels as an object.
+    #[error("an event `{subject}` takes {bytes} bytes, at most {limit} are allowed")]
+    TooLarge {
+        /// Its subject.
+        subject: &'static str,
+        /// Its size.
+        bytes: usize,
+        /// What is allowed.
+        limit: usize,
+    },
     /// A row does not hold what this version wrote.
     #[error("the stored event `{id}` cannot be decoded")]
     Damaged {
@@ -30,6 +40,7 @@ impl Fault for Error {
         match self {
             Self::Store(error) => error.kind(),
             Self::Bus(error) => error.kind(),
+            Self::TooLarge { .. } => ErrorKind::Precondition,
             Self::Damaged { .. } => ErrorKind::Internal,
         }
     }
@@ -38,6 +49,7 @@ impl Fault for Error {
         match self {
             Self::Store(error) => error.reason(),
             Self::Bus(error) => error.reason(),
+            Self::TooLarge { .. } => "EVENT_TOO_LARGE",
             Self::Damaged { .. } => "EVENT_DAMAGED",
         }
     }
@@ -87,7 +99,7 @@ impl Fault for BusError {
         match self {
             Self::Unavailable(_) => ErrorKind::Unavailable,
             Self::Store(error) => error.kind(),
-            Self::TooLarge { .. } => ErrorKind::Exhausted,
+            Self::TooLarge { .. } => ErrorKind::Precondition,
             Self::UnknownSubject { .. } | Self::Damaged { .. } => ErrorKind::Internal,
         }
     }

@@ -4,19 +4,28 @@ use prost::Message;
 use proto::common::v1::EventEnvelope;
 use types::Timestamp;
 
-use crate::{Error, Event, event, trace};
+use crate::{Error, Event, event, topology, trace};
 
 /// Takes `events` into the outbox, within the caller's transaction.
 ///
 /// Each gets an id, the next sequence of its key, and the trace context of the current span. The sequence is taken
 /// under the key's row lock, which holds until the transaction ends, so sequences commit in order and without a gap.
+/// Fails with [`Error::TooLarge`]; the caller's transaction must then roll back.
 pub async fn append(conn: &mut sql::Conn, events: &[Event], now: Timestamp) -> Result<(), Error> {
     let traceparent = trace::current();
     for event in events {
         let sequence = next_sequence(conn, event::thing(event.subject), &event.key).await?;
-        insert(conn, &envelope(event, sequence, &traceparent, now), now).await?;
+        let envelope = envelope(event, sequence, &traceparent, now);
+        check_size(event.subject, envelope.encoded_len())?;
+        insert(conn, &envelope, now).await?;
     }
     Ok(())
+}
+
+/// An event that no bus takes would hold up all that follow it in the outbox.
+fn check_size(subject: &'static str, bytes: usize) -> Result<(), Error> {
+    let limit = topology::MAX_ENVELOPE_BYTES;
+    if bytes > limit { Err(Error::TooLarge { subject, bytes, limit }) } else { Ok(()) }
 }
 
 async fn next_sequence(conn: &mut sql::Conn, thing: &str, key: &str) -> Result<i64, Error> {

@@ -92,8 +92,11 @@ impl EventBus for SqliteLog {
         let now = self.0.db.now();
         let positions = self.0.db.write(move |conn| Box::pin(table::insert(conn, rows, now))).await?;
         self.0.published.send_modify(|count| *count += 1);
-        if self.sweep_is_due() {
-            self.sweep().await?;
+        if self.sweep_is_due()
+            && let Err(error) = self.sweep().await
+        {
+            // The events are published all the same, and the next publication sweeps again.
+            tracing::warn!(%error, "cannot sweep the event log");
         }
         Ok(positions)
     }

@@ -90,6 +90,16 @@ async fn what_rolls_back_is_never_published_and_leaves_no_gap() {
 }
 
 #[tokio::test]
+async fn an_event_that_no_bus_takes_is_refused_before_it_blocks_the_outbox() {
+    let fixture = Fixture::new().await;
+    let now = fixture.db.now();
+    let large = Event { payload: vec![0; topology::MAX_ENVELOPE_BYTES], ..event("a") };
+    let refused =
+        fixture.db.write(move |conn| Box::pin(async move { outbox::append(conn, &[large], now).await })).await;
+    assert!(matches!(refused, Err(Error::TooLarge { .. })));
+}
+
+#[tokio::test]
 async fn a_relay_that_died_before_it_took_note_publishes_nothing_twice() {
     let fixture = Fixture::new().await;
     fixture.append(&["a", "b"]).await;
