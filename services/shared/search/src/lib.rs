@@ -15,6 +15,9 @@ mod highlight;
 mod query;
 mod tantivy_index;
 
+#[cfg(test)]
+mod conformance;
+
 use std::fmt::Debug;
 
 use async_trait::async_trait;

@@ -250,3 +250,6 @@ where
         Err(error) => Err(Error::Failed { doing, source: error.into() }),
     }
 }
+
+#[cfg(test)]
+mod tests;
