@@ -1,1 +1,39 @@
-//! The profiler as a library: batches in, a profile out.
+//! The profiler as a library: a file in, a profile out; no network, no clock, no randomness.
+//!
+//! [`profile`] reads all rows once, in bounded memory. Each cell is classified by itself (an integer, a date, …) and
+//! feeds the summary of its class; what type a column has is decided after the last row, and the summaries that fit
+//! it are merged. So the decision sees every cell, nothing is read twice for it, and the same bytes give the same
+//! profile, however they were cut into batches.
+//!
+//! | question | answer |
+//! |---|---|
+//! | type of a column | the narrowest that at least 95 % of the present cells fit; the rest are misfits |
+//! | `NA`, `null`, `-` and their like | missing, once the rest of the column is of a type other than text |
+//! | 3/4/2005 | decided over the whole column; month first where nothing tells, with a warning |
+//! | 00501 | text where all cells are equally long: a code, with a warning |
+//! | figures | exact, or with the error that they carry |
+//!
+//! Dates and timestamps count as seconds since 1970-01-01T00:00:00Z in numeric summaries, times as seconds since
+//! midnight.
+
+mod budget;
+mod cell;
+mod column;
+mod datetime;
+mod decide;
+mod engine;
+mod error;
+mod finish;
+mod longitude;
+mod number;
+mod options;
+mod spatial;
+mod spread;
+
+pub use engine::profile;
+pub use error::Error;
+pub use options::{Options, Progress};
+pub use table::{CancelFlag, Hint, Limits};
+
+/// The version of the engine. Profiles of different versions are not compared; raise it with every change of results.
+pub const ENGINE_VERSION: &str = "1";

@@ -1,0 +1,437 @@
+//! Dates, times and timestamps in cells.
+//!
+//! Written by hand, because every cell that begins with a digit or a letter comes by here: one pass over the bytes, no
+//! allocation, and the first byte that does not fit ends it.
+
+const DAY: i64 = 86_400_000_000;
+const SECOND: i64 = 1_000_000;
+
+/// The day that a cell names, in days since 1970-01-01.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Day {
+    /// There is one way to read it.
+    Fixed(i64),
+    /// It can be read with the month first and with the day first.
+    Either { month_first: i64, day_first: i64 },
+    /// Only with the month first, as 12/31/1999.
+    MonthFirst(i64),
+    /// Only with the day first, as 31/12/1999.
+    DayFirst(i64),
+}
+
+/// What a cell names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// A day.
+    Date(Day),
+    /// A time of day, in microseconds since midnight.
+    Time(i64),
+    /// A day, and the microseconds from its midnight in UTC to the instant; without a zone, UTC.
+    Stamp(Day, i64),
+}
+
+/// Reads a date, a time or a timestamp that fills the text.
+pub(crate) fn parse(text: &str) -> Option<Moment> {
+    let mut cursor = Cursor { rest: text.as_bytes() };
+    let Some((day, compact)) = cursor.day() else {
+        let mut cursor = Cursor { rest: text.as_bytes() };
+        let time = cursor.clock(false)?;
+        return (cursor.rest.is_empty() && time < DAY).then_some(Moment::Time(time));
+    };
+    if cursor.rest.is_empty() {
+        return (!compact).then_some(Moment::Date(day));
+    }
+    if !(cursor.eat(b'T') || cursor.eat(b't') || cursor.eat(b',') || cursor.rest[0] == b' ') {
+        return None;
+    }
+    cursor.spaces();
+    let time = cursor.clock(compact)?;
+    let zone = cursor.zone()?;
+    cursor.rest.is_empty().then_some(Moment::Stamp(day, time - zone))
+}
+
+/// The instant at `micros` after the midnight that begins a day.
+pub(crate) fn instant(day: i64, micros: i64) -> i64 {
+    day * DAY + micros
+}
+
+/// Days from 1970-01-01 to a day of the Gregorian calendar; nothing when there is no such day.
+///
+/// Source: Howard Hinnant, chrono-compatible low-level date algorithms.
+pub(crate) fn days(year: i64, month: i64, day: i64) -> Option<i64> {
+    if !(1..=9999).contains(&year) || !(1..=12).contains(&month) || day < 1 || day > month_length(year, month) {
+        return None;
+    }
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    Some(era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468)
+}
+
+fn month_length(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+fn month_named(word: &[u8]) -> Option<i64> {
+    const NAMES: [&str; 12] = [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+    ];
+    let names = |name: &&str| {
+        let name = name.as_bytes();
+        let whole = word.eq_ignore_ascii_case(name);
+        whole
+            || word.len() == 3 && word.eq_ignore_ascii_case(&name[..3])
+            || word.eq_ignore_ascii_case(b"sept") && name[0] == b's'
+    };
+    NAMES.iter().position(|name| names(&name)).map(|index| index as i64 + 1)
+}
+
+fn is_weekday(word: &[u8]) -> bool {
+    const NAMES: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    let names = |name: &&str| {
+        word.eq_ignore_ascii_case(name.as_bytes())
+            || word.len() == 3 && word.eq_ignore_ascii_case(&name.as_bytes()[..3])
+    };
+    NAMES.iter().any(|name| names(&name))
+}
+
+struct Cursor<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Cursor<'a> {
+    fn eat(&mut self, byte: u8) -> bool {
+        let found = self.rest.first() == Some(&byte);
+        if found {
+            self.rest = &self.rest[1..];
+        }
+        found
+    }
+
+    fn spaces(&mut self) {
+        while self.eat(b' ') {}
+    }
+
+    /// One of the separators of dates.
+    fn separator(&mut self) -> Option<u8> {
+        let byte = *self.rest.first()?;
+        matches!(byte, b'-' | b'/' | b'.' | b' ').then(|| {
+            self.rest = &self.rest[1..];
+            byte
+        })
+    }
+
+    /// A number and how many digits it has, 1 to 8.
+    fn number(&mut self) -> Option<(i64, usize)> {
+        let digits = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if !(1..=8).contains(&digits) {
+            return None;
+        }
+        let (number, rest) = self.rest.split_at(digits);
+        self.rest = rest;
+        Some((number.iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0')), digits))
+    }
+
+    /// A number of one or two digits.
+    fn short(&mut self) -> Option<i64> {
+        self.number().and_then(|(value, digits)| (digits <= 2).then_some(value))
+    }
+
+    fn word(&mut self) -> &'a [u8] {
+        let letters = self.rest.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        let (word, rest) = self.rest.split_at(letters);
+        self.rest = rest;
+        word
+    }
+
+    fn month_word(&mut self) -> Option<i64> {
+        let month = month_named(self.word());
+        self.eat(b'.');
+        month
+    }
+
+    /// A day, and whether it is of the compact form that only timestamps have.
+    fn day(&mut self) -> Option<(Day, bool)> {
+        let mut first = *self.rest.first()?;
+        if first.is_ascii_alphabetic() {
+            let mut ahead = Cursor { rest: self.rest };
+            if is_weekday(ahead.word()) {
+                ahead.eat(b',');
+                ahead.spaces();
+                self.rest = ahead.rest;
+                first = *self.rest.first()?;
+            }
+        }
+        if first.is_ascii_alphabetic() {
+            return self.month_then_day().map(|day| (Day::Fixed(day), false));
+        }
+        let (number, digits) = self.number()?;
+        match digits {
+            1 | 2 => self.short_first(number).map(|day| (day, false)),
+            4 => self.year_first(number).map(|day| (Day::Fixed(day), false)),
+            8 => days(number / 10_000, number / 100 % 100, number % 100).map(|day| (Day::Fixed(day), true)),
+            _ => None,
+        }
+    }
+
+    /// `Jan 2, 2000`, `January 2000`.
+    fn month_then_day(&mut self) -> Option<i64> {
+        let month = self.month_word()?;
+        self.separator()?;
+        let (number, digits) = self.number()?;
+        if digits == 4 {
+            return days(number, month, 1);
+        }
+        let comma = self.eat(b',');
+        if self.separator().is_none() && !comma {
+            return None;
+        }
+        let (year, digits) = self.number()?;
+        if digits == 4 && number < 100 { days(year, month, number) } else { None }
+    }
+
+    /// `2000-01-02`, `2000/1/2`, `2000-Jan-2`, `2000-01`.
+    fn year_first(&mut self, year: i64) -> Option<i64> {
+        let separator = self.separator()?;
+        let named = self.rest.first()?.is_ascii_alphabetic();
+        let month = if named { self.month_word()? } else { self.short()? };
+        if self.rest.is_empty() {
+            return days(year, month, 1);
+        }
+        if !self.eat(separator) {
+            return None;
+        }
+        let day = self.short()?;
+        days(year, month, day)
+    }
+
+    /// `2-Jan-2000`, `1/2/2000`, `1/2/00`, `2.1.2000`.
+    fn short_first(&mut self, first: i64) -> Option<Day> {
+        let separator = self.separator()?;
+        if self.rest.first()?.is_ascii_alphabetic() {
+            let month = self.month_word()?;
+            self.separator()?;
+            return days(self.year(true)?, month, first).map(Day::Fixed);
+        }
+        let second = self.short()?;
+        if separator == b' ' || !self.eat(separator) {
+            return None;
+        }
+        let year = self.year(separator == b'/')?;
+        let day_first = days(year, second, first);
+        if separator == b'.' {
+            return day_first.map(Day::Fixed);
+        }
+        match (days(year, first, second), day_first) {
+            (Some(one), Some(other)) if one == other => Some(Day::Fixed(one)),
+            (Some(month_first), Some(day_first)) => Some(Day::Either { month_first, day_first }),
+            (Some(day), None) => Some(Day::MonthFirst(day)),
+            (None, Some(day)) => Some(Day::DayFirst(day)),
+            (None, None) => None,
+        }
+    }
+
+    /// A year of four digits, or of two, which mean 1969 to 2068, as POSIX has it.
+    fn year(&mut self, short: bool) -> Option<i64> {
+        match self.number()? {
+            (year, 4) => Some(year),
+            (year, 2) if short => Some(if year >= 69 { 1900 + year } else { 2000 + year }),
+            _ => None,
+        }
+    }
+
+    /// `9:05`, `09:05:01.25`, `9:05 pm`; compact: `090501`.
+    fn clock(&mut self, compact: bool) -> Option<i64> {
+        let (number, digits) = self.number()?;
+        let (mut hour, minute, second) = if compact && matches!(digits, 4 | 6) {
+            let number = if digits == 4 { number * 100 } else { number };
+            (number / 10_000, number / 100 % 100, number % 100)
+        } else {
+            if digits > 2 || !self.eat(b':') {
+                return None;
+            }
+            let minute = self.two_digits()?;
+            (number, minute, if self.eat(b':') { self.two_digits()? } else { 0 })
+        };
+        let micros = if self.eat(b'.') || self.eat(b',') { self.fraction()? } else { 0 };
+        if let Some(afternoon) = self.half_day() {
+            if !(1..=12).contains(&hour) {
+                return None;
+            }
+            hour = hour % 12 + if afternoon { 12 } else { 0 };
+        }
+        let midnight = hour == 24 && minute == 0 && second == 0 && micros == 0;
+        let good = (hour < 24 || midnight) && minute < 60 && second <= 60;
+        good.then_some((hour * 3_600 + minute * 60 + second) * SECOND + micros)
+    }
+
+    fn two_digits(&mut self) -> Option<i64> {
+        self.number().and_then(|(value, digits)| (digits == 2).then_some(value))
+    }
+
+    fn fraction(&mut self) -> Option<i64> {
+        let digits = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if !(1..=12).contains(&digits) {
+            return None;
+        }
+        let (fraction, rest) = self.rest.split_at(digits);
+        self.rest = rest;
+        let digit = |index: usize| fraction.get(index).map_or(0, |digit| i64::from(digit - b'0'));
+        Some((0..6).fold(0, |micros, index| micros * 10 + digit(index)))
+    }
+
+    fn half_day(&mut self) -> Option<bool> {
+        let mut ahead = Cursor { rest: self.rest };
+        ahead.spaces();
+        let word = ahead.word();
+        let afternoon = word.eq_ignore_ascii_case(b"pm");
+        (afternoon || word.eq_ignore_ascii_case(b"am")).then(|| {
+            self.rest = ahead.rest;
+            afternoon
+        })
+    }
+
+    /// The offset from UTC in microseconds; 0 where there is none.
+    fn zone(&mut self) -> Option<i64> {
+        self.spaces();
+        if self.rest.is_empty() || self.eat(b'Z') || self.eat(b'z') {
+            return Some(0);
+        }
+        let east = match self.rest[0] {
+            b'+' => 1,
+            b'-' => -1,
+            _ => {
+                let word = self.word();
+                return (word.eq_ignore_ascii_case(b"utc") || word.eq_ignore_ascii_case(b"gmt")).then_some(0);
+            }
+        };
+        self.rest = &self.rest[1..];
+        let (number, digits) = self.number()?;
+        let (hours, minutes) = match digits {
+            1 | 2 if self.eat(b':') => (number, self.two_digits()?),
+            1 | 2 => (number, 0),
+            4 => (number / 100, number % 100),
+            _ => return None,
+        };
+        (hours <= 18 && minutes < 60).then_some(east * (hours * 60 + minutes) * 60 * SECOND)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(year: i64, month: i64, day: i64) -> i64 {
+        days(year, month, day).unwrap()
+    }
+
+    fn at(hour: i64, minute: i64, second: i64) -> i64 {
+        (hour * 3_600 + minute * 60 + second) * SECOND
+    }
+
+    #[test]
+    fn days_are_counted_from_1970() {
+        assert_eq!(day(1970, 1, 1), 0);
+        assert_eq!(day(2000, 3, 1), 11_017);
+        assert_eq!(day(1, 1, 1), -719_162);
+        assert_eq!(days(1900, 2, 29), None);
+        assert_eq!(days(2000, 2, 29), Some(11_016));
+    }
+
+    #[test]
+    fn dates_of_many_forms_are_read() {
+        for text in [
+            "2000-01-02",
+            "2000/1/2",
+            "2000.01.02",
+            "Jan 2 2000",
+            "January 2, 2000",
+            "2-Jan-2000",
+            "2 Jan 2000",
+            "02-JAN-00",
+            "2.1.2000",
+            "Sun, 02 Jan 2000",
+        ] {
+            assert_eq!(parse(text), Some(Moment::Date(Day::Fixed(day(2000, 1, 2)))), "{text}");
+        }
+        for text in ["2000-01", "Jan 2000"] {
+            assert_eq!(parse(text), Some(Moment::Date(Day::Fixed(day(2000, 1, 1)))), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_day_and_month_is_told_as_far_as_it_goes() {
+        assert_eq!(parse("12/31/1999"), Some(Moment::Date(Day::MonthFirst(day(1999, 12, 31)))));
+        assert_eq!(parse("31-12-1999"), Some(Moment::Date(Day::DayFirst(day(1999, 12, 31)))));
+        let either = Day::Either { month_first: day(2005, 3, 4), day_first: day(2005, 4, 3) };
+        assert_eq!(parse("3/4/2005"), Some(Moment::Date(either)));
+        assert_eq!(parse("5/5/05"), Some(Moment::Date(Day::Fixed(day(2005, 5, 5)))));
+    }
+
+    #[test]
+    fn timestamps_are_read_with_and_without_zone() {
+        let second = day(2000, 1, 2);
+        for (text, micros) in [
+            ("2000-01-02T03:04:05", at(3, 4, 5)),
+            ("2000-01-02 03:04", at(3, 4, 0)),
+            ("2000-01-02T03:04:05Z", at(3, 4, 5)),
+            ("2000-01-02T03:04:05.25+02:00", at(1, 4, 5) + 250_000),
+            ("2000-01-02 03:04:05 -0130", at(4, 34, 5)),
+            ("20000102T030405Z", at(3, 4, 5)),
+            ("Jan 2, 2000 3:04 PM", at(15, 4, 0)),
+            ("Sun, 02 Jan 2000 03:04:05 GMT", at(3, 4, 5)),
+            ("2000-01-02T24:00:00", DAY),
+        ] {
+            assert_eq!(parse(text), Some(Moment::Stamp(Day::Fixed(second), micros)), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_are_read() {
+        assert_eq!(parse("23:59:59.5"), Some(Moment::Time(at(23, 59, 59) + 500_000)));
+        assert_eq!(parse("12:30 am"), Some(Moment::Time(at(0, 30, 0))));
+    }
+
+    #[test]
+    fn other_texts_are_neither() {
+        for text in [
+            "",
+            "2000",
+            "20000102",
+            "2000-13-01",
+            "2000-02-30",
+            "1/2",
+            "May",
+            "Mayor 5",
+            "12:60",
+            "25:00",
+            "1.2.3.4",
+            "555-1234",
+            "2000-01-02T",
+            "2000-01-02X",
+            "1999-2000",
+            "24:00",
+            "13:00 pm",
+            "March",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+}

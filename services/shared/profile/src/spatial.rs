@@ -1,0 +1,150 @@
+//! Which columns are latitudes and longitudes, and what box their points fill.
+
+use arrow::array::StringArray;
+use types::BoundingBox;
+
+use crate::longitude::Arc;
+use crate::number::{self, Number};
+
+/// What the name of a column says about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) axis: Axis,
+    /// The name stands for itself; else only beside its counterpart.
+    pub(crate) plain: bool,
+    /// What the name says besides, which a counterpart says, too.
+    rest: String,
+}
+
+/// An axis of the globe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Axis {
+    Latitude,
+    Longitude,
+}
+
+/// A column of latitudes and its column of longitudes, by position, with what their points fill.
+pub(crate) struct Pair {
+    pub(crate) latitude: usize,
+    pub(crate) longitude: usize,
+    pub(crate) points: u64,
+    north_south: Option<(f64, f64)>,
+    arc: Arc,
+}
+
+/// Reads the name of a column.
+pub(crate) fn named(name: &str) -> Option<Named> {
+    const LATITUDES: [&str; 2] = ["latitude", "lat"];
+    const LONGITUDES: [&str; 4] = ["longitude", "long", "lng", "lon"];
+    let words = words(name);
+    let find = |names: &[&str], axis: Axis| {
+        let exact = words.iter().position(|word| names.contains(&word.as_str()));
+        if let Some(at) = exact {
+            let rest: Vec<&str> = words.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, w)| w.as_str()).collect();
+            return Some(Named { axis, plain: words[at] != "long", rest: rest.join(" ") });
+        }
+        let whole = words.concat();
+        let stem = names.iter().find_map(|ending| whole.strip_suffix(ending))?;
+        Some(Named { axis, plain: false, rest: stem.to_owned() })
+    };
+    find(&LATITUDES, Axis::Latitude).or_else(|| find(&LONGITUDES, Axis::Longitude))
+}
+
+/// The words of a name in lower case: divided at what is no letter, and where capitals begin.
+pub(crate) fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut after_lower = false;
+    for character in name.chars() {
+        let starts = character.is_uppercase() && after_lower;
+        if starts || !character.is_alphabetic() {
+            words.push(String::new());
+        }
+        after_lower = character.is_lowercase();
+        if character.is_alphabetic()
+            && let Some(word) = words.last_mut()
+        {
+            word.extend(character.to_lowercase());
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// Finds the columns that belong together.
+pub(crate) fn pairs(names: &[Option<Named>]) -> Vec<Pair> {
+    let of = |axis: Axis| {
+        let matching = names.iter().enumerate().filter_map(|(index, named)| Some((index, named.as_ref()?)));
+        matching.filter(move |(_, named)| named.axis == axis)
+    };
+    let mut longitudes: Vec<(usize, &Named)> = of(Axis::Longitude).collect();
+    let mut pairs = Vec::new();
+    for (latitude, named) in of(Axis::Latitude) {
+        if let Some(at) = longitudes.iter().position(|(_, other)| other.rest == named.rest) {
+            let (longitude, _) = longitudes.remove(at);
+            pairs.push(Pair { latitude, longitude, points: 0, north_south: None, arc: Arc::default() });
+        }
+    }
+    pairs
+}
+
+impl Pair {
+    /// Takes the cells of the next rows.
+    pub(crate) fn add_all(&mut self, latitudes: &StringArray, longitudes: &StringArray) {
+        for (latitude, longitude) in latitudes.iter().zip(longitudes.iter()) {
+            if let (Some(latitude), Some(longitude)) = (degrees(latitude, 90.0), degrees(longitude, 360.0)) {
+                self.add(latitude, longitude);
+            }
+        }
+    }
+
+    fn add(&mut self, latitude: f64, longitude: f64) {
+        // Some count longitudes from 0 to 360.
+        let longitude = if longitude > 180.0 { longitude - 360.0 } else { longitude };
+        if longitude < -180.0 {
+            return;
+        }
+        self.points += 1;
+        let (south, north) = self.north_south.unwrap_or((latitude, latitude));
+        self.north_south = Some((south.min(latitude), north.max(latitude)));
+        self.arc.add(longitude);
+    }
+
+    /// The smallest box that holds every point; nothing when there is none.
+    pub(crate) fn bounding_box(&self) -> Option<BoundingBox> {
+        let (south, north) = self.north_south?;
+        let (west, east) = self.arc.ends()?;
+        Some(BoundingBox { west, south, east, north })
+    }
+}
+
+fn degrees(cell: Option<&str>, limit: f64) -> Option<f64> {
+    let (Number::Integer(value) | Number::Float(value)) = number::parse(cell?.trim())?;
+    (value.abs() <= limit).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_the_axis() {
+        for name in ["lat", "Latitude", "pickup_latitude", "decimalLatitude", "START LAT"] {
+            assert!(named(name).is_some_and(|named| named.axis == Axis::Latitude && named.plain), "{name}");
+        }
+        for name in ["lng", "Lon", "longitude", "dropoff-longitude"] {
+            assert!(named(name).is_some_and(|named| named.axis == Axis::Longitude && named.plain), "{name}");
+        }
+        for name in ["latency", "plate", "city", "salary", "belong to"] {
+            assert_eq!(named(name), None, "{name}");
+        }
+        assert!(named("reclat").is_some_and(|named| !named.plain));
+    }
+
+    #[test]
+    fn columns_of_one_place_belong_together() {
+        let names = ["pickup_lat", "dropoff_lat", "dropoff_lon", "pickup_lon", "reclat", "reclong", "flat"];
+        let found = pairs(&names.map(named));
+        let places: Vec<(usize, usize)> = found.iter().map(|pair| (pair.latitude, pair.longitude)).collect();
+        assert_eq!(places, [(0, 3), (1, 2), (4, 5)]);
+    }
+}
