@@ -1,0 +1,223 @@
+//! Search: what matches, page by page, each result read from the version that the index names.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use ::search::{Facet, FacetField, Filter, Match, highlight};
+use types::{DatasetId, DatasetName, Permitted, TenantId, TenantName};
+
+use super::{Catalog, Dataset};
+use crate::Error;
+use crate::document::texts;
+use crate::record::Words;
+use crate::store::{Store, Tx};
+
+/// A search.
+#[derive(Debug, Clone)]
+pub struct Search {
+    /// Words, all of which must match; without any, everything matches.
+    pub text: String,
+    /// What must hold besides.
+    pub filter: Filter,
+    /// Only versions recorded at most this long ago.
+    pub max_age: Option<Duration>,
+    /// What to count over all that match.
+    pub facets: Vec<FacetField>,
+    /// At most this many results on a page.
+    pub page_size: usize,
+    /// From the page before; empty for the first one.
+    pub page_token: String,
+    /// Tells this search from others: a page token serves only the search that it was given for.
+    pub fingerprint: String,
+}
+
+/// A page of what was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// The results, best first.
+    pub hits: Vec<Hit>,
+    /// Gets the next page; empty at the end.
+    pub next_page_token: String,
+    /// How many datasets match, exactly.
+    pub total: u64,
+    /// The counts that were asked for.
+    pub facets: Vec<Facet>,
+    /// Whether more match than paging reaches.
+    pub truncated: bool,
+}
+
+/// One result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit {
+    /// The dataset, as of the version that the index holds.
+    pub dataset: Dataset,
+    /// How well it matches; 0 without words.
+    pub score: f64,
+    /// Why it matches, best first.
+    pub matches: Vec<Match>,
+}
+
+/// A result as the index names it. As text in pinned pages: `dataset@version@score`.
+#[derive(Debug, Clone, PartialEq)]
+struct Pin {
+    dataset: DatasetId,
+    version: u64,
+    score: f64,
+}
+
+/// A page of pins, and what was counted when they were pinned.
+struct Pinned {
+    pins: Vec<Pin>,
+    next_page_token: String,
+    total: u64,
+    facets: Vec<Facet>,
+}
+
+impl Catalog {
+    /// Searches the datasets of a tenant.
+    ///
+    /// The first page pins the whole list, so later pages neither repeat nor skip a dataset, whatever changes meanwhile.
+    /// What was retracted or hidden meanwhile drops out of its page.
+    pub async fn search(&self, parent: Permitted<TenantName>, search: Search) -> Result<Found, Error> {
+        let tenant = parent.into_inner().tenant;
+        let Pinned { pins, next_page_token, total, facets } = match search.page_token.as_str() {
+            "" => self.first_page(&tenant, &search).await?,
+            token => self.next_page(&tenant, &search, token).await?,
+        };
+        let (store, text) = (self.store.clone(), search.text.clone());
+        let read =
+            self.database.read(move |tx| Box::pin(async move { read_hits(&*store, tx, &tenant, pins, &text).await }));
+        let truncated = total > u64::from(self.config.search_reach);
+        Ok(Found { hits: read.await?, next_page_token, total, facets, truncated })
+    }
+
+    async fn first_page(&self, tenant: &TenantId, search: &Search) -> Result<Pinned, Error> {
+        let found = self.index.search(&self.query(tenant, search, self.config.search_reach as usize)).await?;
+        let mut pins = found.hits.iter().map(Pin::of).collect::<Result<Vec<_>, _>>()?;
+        if pins.len() <= search.page_size {
+            let next_page_token = String::new();
+            return Ok(Pinned { pins, next_page_token, total: found.total, facets: found.facets });
+        }
+        let texts = pins.iter().map(Pin::to_text).collect();
+        let (owner, query, size, now) =
+            (tenant.to_string(), search.fingerprint.clone(), search.page_size, self.database.now());
+        let pin = self
+            .database
+            .write(move |tx| Box::pin(async move { sql::pages::first(tx, &owner, &query, texts, size, now).await }));
+        let next_page_token = with_total(&pin.await?.next_page_token, found.total);
+        pins.truncate(search.page_size);
+        Ok(Pinned { pins, next_page_token, total: found.total, facets: found.facets })
+    }
+
+    async fn next_page(&self, tenant: &TenantId, search: &Search, token: &str) -> Result<Pinned, Error> {
+        let (token, total) = without_total(token).ok_or(Error::SearchTokenInvalid)?;
+        let (owner, query, size, now) =
+            (tenant.to_string(), search.fingerprint.clone(), search.page_size, self.database.now());
+        let next = self
+            .database
+            .read(move |tx| Box::pin(async move { sql::pages::next(tx, &owner, &query, &token, size, now).await }));
+        let page = next.await?;
+        let pins = page.ids.iter().map(|text| Pin::from_text(text)).collect::<Result<_, _>>()?;
+        let facets = match search.facets.is_empty() {
+            true => Vec::new(),
+            false => self.index.search(&self.query(tenant, search, 0)).await?.facets,
+        };
+        Ok(Pinned { pins, next_page_token: with_total(&page.next_page_token, total), total, facets })
+    }
+
+    fn query(&self, tenant: &TenantId, search: &Search, limit: usize) -> ::search::Query {
+        let mut filter = search.filter.clone();
+        filter.updated_since = search.max_age.map(|age| self.database.now() - age);
+        ::search::Query {
+            tenant: tenant.to_string(),
+            text: search.text.clone(),
+            filter,
+            facets: search.facets.clone(),
+            limit,
+        }
+    }
+}
+
+impl Pin {
+    fn of(hit: &::search::Hit) -> Result<Self, Error> {
+        // Ids of documents are names of datasets: the indexer wrote them.
+        let name: DatasetName =
+            hit.id.parse().map_err(|_| sql::Error::Malformed { column: "id of a document of the index" })?;
+        Ok(Self { dataset: name.dataset, version: hit.version, score: hit.score })
+    }
+
+    fn to_text(&self) -> String {
+        format!("{}@{}@{}", self.dataset, self.version, self.score)
+    }
+
+    fn from_text(text: &str) -> Result<Self, Error> {
+        let read = || {
+            let mut parts = text.split('@');
+            let (dataset, version, score) = (parts.next()?, parts.next()?, parts.next()?);
+            Some(Self { dataset: dataset.parse().ok()?, version: version.parse().ok()?, score: score.parse().ok()? })
+        };
+        Ok(read().ok_or(sql::Error::Malformed { column: "page_pin_chunks.ids" })?)
+    }
+}
+
+/// Reads each result from the very version that the index named. A dataset that was retracted or hidden since drops out.
+async fn read_hits(
+    store: &dyn Store,
+    tx: &mut Tx,
+    tenant: &TenantId,
+    pins: Vec<Pin>,
+    text: &str,
+) -> Result<Vec<Hit>, Error> {
+    let ids: Vec<_> = pins.iter().map(|pin| pin.dataset.clone()).collect();
+    let wanted: Vec<_> = pins.iter().map(|pin| (pin.dataset.clone(), pin.version)).collect();
+    let records = store.records(tx, tenant, &ids).await?;
+    let mut records: HashMap<_, _> = records.into_iter().map(|r| (r.name.dataset.clone(), r)).collect();
+    let versions = store.versions(tx, tenant, &wanted).await?;
+    let mut versions: HashMap<_, _> = versions.into_iter().map(|v| (v.name.dataset.clone(), v)).collect();
+    // Without words nothing is highlighted, and the texts need not be read.
+    let words = if text.trim().is_empty() { Vec::new() } else { store.words(tx, tenant, &wanted).await? };
+    let words: HashMap<_, _> = words.into_iter().collect();
+
+    let mut hits = Vec::with_capacity(pins.len());
+    for pin in pins {
+        let (Some(record), Some(version)) = (records.remove(&pin.dataset), versions.remove(&pin.dataset)) else {
+            continue;
+        };
+        if record.retracted || record.hidden {
+            continue;
+        }
+        let none = Words::default();
+        let matches = highlight(text, &texts(&record, words.get(&pin.dataset).unwrap_or(&none)));
+        hits.push(Hit { dataset: Dataset { record, version: Some(version) }, score: pin.score, matches });
+    }
+    Ok(hits)
+}
+
+/// Page tokens of a search carry the total, which later pages repeat.
+fn with_total(token: &str, total: u64) -> String {
+    if token.is_empty() { String::new() } else { format!("{token}.{total}") }
+}
+
+fn without_total(token: &str) -> Option<(String, u64)> {
+    let (token, total) = token.rsplit_once('.')?;
+    Some((token.to_owned(), total.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pin_reads_back_as_it_was_written() {
+        let pin = Pin { dataset: "d1".parse().unwrap(), version: 7, score: 1.0 / 3.0 };
+        assert_eq!(Pin::from_text(&pin.to_text()).unwrap(), pin);
+        assert!(Pin::from_text("d1@7").is_err());
+    }
+
+    #[test]
+    fn a_token_carries_the_total() {
+        assert_eq!(without_total(&with_total("abc", 12)), Some(("abc".to_owned(), 12)));
+        assert_eq!(with_total("", 12), "");
+        assert_eq!(without_total("abc"), None);
+    }
+}
