@@ -19,8 +19,13 @@ pub fn identity(extensions: &Extensions) -> Result<&Identity, Status> {
 /// A text of another form is `INVALID_ARGUMENT` naming `field`; another tenant's name is `PERMISSION_DENIED`, whether
 /// the resource exists or not.
 ///
-/// ```ignore
+/// ```
+/// # use millrace_rpc as rpc;
+/// # use types::DatasetName;
+/// # fn handler(request: tonic::Request<proto::catalog::v1::GetDatasetRequest>) -> Result<(), tonic::Status> {
 /// let name = rpc::permit::<DatasetName>(request.extensions(), "name", &request.get_ref().name)?;
+/// # Ok(())
+/// # }
 /// ```
 pub fn permit<N>(extensions: &Extensions, field: &str, text: &str) -> Result<Permitted<N>, Status>
 where

@@ -114,11 +114,9 @@ mod tests {
 
     type Rows = Arc<Mutex<Vec<(i64, WatchItem<&'static str>)>>>;
 
-    fn watch_rows(
-        rows: &Rows,
-        token: &str,
-        poke: watch::Receiver<u64>,
-    ) -> std::pin::Pin<Box<dyn Stream<Item = Result<Watched<&'static str>, Status>> + Send>> {
+    type Watch = std::pin::Pin<Box<dyn Stream<Item = Result<Watched<&'static str>, Status>> + Send>>;
+
+    fn watch_rows(rows: &Rows, token: &str, poke: watch::Receiver<u64>) -> Watch {
         let rows = Arc::clone(rows);
         Box::pin(stream(token, poke, move |after, limit| {
             let found: Vec<_> =

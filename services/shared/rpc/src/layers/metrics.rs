@@ -54,17 +54,13 @@ impl<S: Next> Metrics<S> {
         let mut call = Call::begin(self.names, request.uri().path());
         Box::pin(async move {
             let response = self.inner.call(request).await?;
-            if let Some(code) = status_code(response.headers()) {
-                call.code = code;
-            }
+            call.note(status_code(response.headers()));
             Ok(response.map(|body| {
                 around(body, move |inner, cx| {
                     let polled = inner.poll_frame(cx);
                     match &polled {
-                        Poll::Ready(Some(Ok(frame))) => {
-                            call.code = frame.trailers_ref().and_then(status_code).unwrap_or(call.code);
-                        }
-                        Poll::Ready(Some(Err(status))) => call.code = status.code(),
+                        Poll::Ready(Some(Ok(frame))) => call.note(frame.trailers_ref().and_then(status_code)),
+                        Poll::Ready(Some(Err(status))) => call.note(Some(status.code())),
                         Poll::Ready(None) | Poll::Pending => {}
                     }
                     Step::Pass(polled)
@@ -90,6 +86,11 @@ impl Call {
         metrics::gauge!(names.in_flight).increment(1.0);
         // A call that is dropped before its status is known was cancelled.
         Self { names, method, code: Code::Cancelled, begun: Instant::now() }
+    }
+
+    /// A method, because a closure that touched the field alone would hold a copy of it, and not the call.
+    fn note(&mut self, code: Option<Code>) {
+        self.code = code.unwrap_or(self.code);
     }
 }
 
