@@ -1,5 +1,8 @@
 //! Compiles the contracts, and the table of their rules, without `protoc`.
 
+// Cargo speaks to build scripts through the environment.
+#![allow(clippy::disallowed_methods)]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};

@@ -1,0 +1,72 @@
+//! The settings of profiling. `default.toml` has every one of them with its default.
+
+use serde::{Deserialize, Serialize};
+use types::{ByteSize, Span};
+
+/// The settings of profiling.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// How many jobs run at once in this process.
+    pub workers: usize,
+    /// Bytes up to this size are kept as an object.
+    pub keep_bytes: ByteSize,
+    /// The longest dataset that is fetched.
+    pub max_fetch_bytes: ByteSize,
+    /// The longest data that `ProfileData` takes.
+    pub max_upload_bytes: ByteSize,
+    /// The longest profile that is read back.
+    pub max_profile_bytes: ByteSize,
+    /// How often each loop looks for work by itself.
+    pub period: Span,
+    /// How long the outbox keeps events that were published.
+    pub outbox_retention: Span,
+    /// How jobs are tried.
+    pub jobs: Jobs,
+    /// How consumers treat events that they cannot apply.
+    pub consumers: Consumers,
+}
+
+/// How jobs are tried.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Jobs {
+    /// How often a job that may succeed later is tried.
+    pub max_attempts: u32,
+    /// How long a worker may be silent before it is held to be gone.
+    pub lease: Span,
+    /// The wait after the first failed attempt; it doubles from there.
+    pub first_backoff: Span,
+    /// The longest wait between attempts.
+    pub max_backoff: Span,
+}
+
+/// How consumers treat events that they cannot apply.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Consumers {
+    /// Tries before an event becomes a dead letter.
+    pub max_attempts: u32,
+}
+
+impl Config {
+    /// The defaults, as TOML.
+    pub const DEFAULTS: &'static str = include_str!("../default.toml");
+
+    /// Every problem of these settings, each naming its key.
+    pub fn validate(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut need = |holds: bool, problem: &str| {
+            if !holds {
+                problems.push(problem.to_owned());
+            }
+        };
+        need((1..=64).contains(&self.workers), "workers: takes 1 to 64");
+        need(self.jobs.max_attempts >= 1, "jobs.max_attempts: takes at least 1");
+        need(self.jobs.lease.as_duration().as_secs() >= 3, "jobs.lease: takes at least 3s");
+        need(self.jobs.first_backoff <= self.jobs.max_backoff, "jobs.first_backoff: is at most jobs.max_backoff");
+        need(self.consumers.max_attempts >= 1, "consumers.max_attempts: takes at least 1");
+        need(self.keep_bytes <= self.max_fetch_bytes, "keep_bytes: is at most max_fetch_bytes");
+        problems
+    }
+}

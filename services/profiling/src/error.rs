@@ -1,0 +1,201 @@
+//! What can go wrong in profiling, and whose turn it is then.
+
+use types::{BoxError, ByteSize, ErrorKind, Fault, FieldViolation, JobName, LimitHit, ProfileName};
+
+/// Why profiling did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such profile.
+    #[error("there is no profile `{name}`")]
+    NoSuchProfile {
+        /// Its name.
+        name: ProfileName,
+    },
+    /// There is no such job.
+    #[error("there is no job `{name}`")]
+    NoSuchJob {
+        /// Its name.
+        name: JobName,
+    },
+    /// A newer announcement of the dataset has a job of its own, or the dataset is gone.
+    #[error("job `{name}` was superseded and cannot be retried")]
+    JobSuperseded {
+        /// Its name.
+        name: JobName,
+    },
+    /// Only a failed or cancelled job can be retried.
+    #[error("job `{name}` is {phase}; only a failed or cancelled job can be retried")]
+    JobNotRetryable {
+        /// Its name.
+        name: JobName,
+        /// Its phase.
+        phase: &'static str,
+    },
+    /// The data are longer than is allowed.
+    #[error("the data are longer than {limit}")]
+    TooLarge {
+        /// The setting that holds the limit.
+        setting: &'static str,
+        /// The limit.
+        limit: ByteSize,
+    },
+    /// The page token was not made by a list of columns.
+    #[error("the page token is not valid here; ask for the first page again")]
+    PageToken,
+    /// The object that is to be profiled has other bytes than were announced.
+    #[error("the object does not have the announced digest")]
+    ContentDamaged,
+    /// The stored profile cannot be decoded.
+    #[error("the stored profile `{name}` is damaged")]
+    ProfileDamaged {
+        /// Its name.
+        name: ProfileName,
+    },
+    /// A stored row cannot be decoded.
+    #[error("the stored job `{id}` is damaged")]
+    JobDamaged {
+        /// Its id.
+        id: String,
+    },
+    /// A caller cancelled the work.
+    #[error("the work was cancelled")]
+    Cancelled,
+    /// The profiler refused the data, or failed.
+    #[error("{0}")]
+    Profile(profile::Error),
+    /// The profiler panicked, which is a defect of ours.
+    #[error("the profiler failed on these data")]
+    ProfilerPanicked(#[source] BoxError),
+    /// The store failed or refused.
+    #[error("cannot read or change the profiling store")]
+    Store(#[from] sql::Error),
+    /// The outbox failed.
+    #[error("cannot record an event")]
+    Events(#[from] events::Error),
+    /// The object store failed.
+    #[error("cannot read or write an object")]
+    Objects(#[from] objects::Error),
+    /// The bytes cannot be had.
+    #[error("{0}")]
+    Fetch(fetch::Error),
+    /// The upload was not taken.
+    #[error("{0}")]
+    Upload(rpc::upload::Error),
+    /// The spool folder cannot be written or read.
+    #[error("cannot spool bytes on the local disk")]
+    Spool(#[from] std::io::Error),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<rpc::upload::Error> for Error {
+    fn from(error: rpc::upload::Error) -> Self {
+        Self::Upload(error)
+    }
+}
+
+impl From<fetch::Error> for Error {
+    fn from(error: fetch::Error) -> Self {
+        Self::Fetch(error)
+    }
+}
+
+impl Fault for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoSuchProfile { .. } | Self::NoSuchJob { .. } => ErrorKind::NotFound,
+            Self::JobSuperseded { .. } | Self::JobNotRetryable { .. } => ErrorKind::Precondition,
+            Self::TooLarge { .. } | Self::PageToken => ErrorKind::Invalid,
+            Self::ContentDamaged | Self::ProfileDamaged { .. } | Self::JobDamaged { .. } => ErrorKind::Internal,
+            Self::ProfilerPanicked(_) => ErrorKind::Invalid,
+            Self::Cancelled => ErrorKind::Cancelled,
+            Self::Profile(error) => error.kind(),
+            Self::Store(error) => error.kind(),
+            Self::Events(error) => error.kind(),
+            Self::Objects(error) => error.kind(),
+            Self::Fetch(error) => error.kind(),
+            Self::Upload(error) => error.kind(),
+            Self::Spool(error) if error.kind() == std::io::ErrorKind::StorageFull => ErrorKind::Exhausted,
+            Self::Spool(_) => ErrorKind::Unavailable,
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::NoSuchProfile { .. } => "PROFILE_NOT_FOUND",
+            Self::NoSuchJob { .. } => "JOB_NOT_FOUND",
+            Self::JobSuperseded { .. } => "JOB_SUPERSEDED",
+            Self::JobNotRetryable { .. } => "JOB_NOT_RETRYABLE",
+            Self::TooLarge { .. } => "TOO_LARGE",
+            Self::PageToken => "PAGE_TOKEN_INVALID",
+            Self::ContentDamaged => "CONTENT_DAMAGED",
+            Self::ProfileDamaged { .. } => "PROFILE_DAMAGED",
+            Self::JobDamaged { .. } => "JOB_DAMAGED",
+            Self::ProfilerPanicked(_) => "PROFILER_PANICKED",
+            Self::Cancelled => "CANCELLED",
+            Self::Profile(error) => error.reason(),
+            Self::Store(error) => error.reason(),
+            Self::Events(error) => error.reason(),
+            Self::Objects(error) => error.reason(),
+            Self::Fetch(error) => error.reason(),
+            Self::Upload(error) => error.reason(),
+            Self::Spool(error) if error.kind() == std::io::ErrorKind::StorageFull => "DISK_FULL",
+            Self::Spool(_) => "SPOOL_FAILED",
+        }
+    }
+
+    fn metadata(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::NoSuchProfile { name } | Self::ProfileDamaged { name } => vec![("profile", name.to_string())],
+            Self::NoSuchJob { name } | Self::JobSuperseded { name } | Self::JobNotRetryable { name, .. } => {
+                vec![("job", name.to_string())]
+            }
+            Self::Profile(error) => error.metadata(),
+            Self::Store(error) => error.metadata(),
+            Self::Events(error) => error.metadata(),
+            Self::Objects(error) => error.metadata(),
+            Self::Fetch(error) => error.metadata(),
+            Self::Upload(error) => error.metadata(),
+            Self::TooLarge { .. }
+            | Self::PageToken
+            | Self::ContentDamaged
+            | Self::JobDamaged { .. }
+            | Self::ProfilerPanicked(_)
+            | Self::Cancelled
+            | Self::Spool(_) => Vec::new(),
+        }
+    }
+
+    fn violations(&self) -> Vec<FieldViolation> {
+        match self {
+            Self::PageToken => vec![FieldViolation::new("page_token", self.to_string())],
+            Self::Store(error) => error.violations(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<std::time::Duration> {
+        match self {
+            Self::Store(error) => error.retry_after(),
+            Self::Objects(error) => error.retry_after(),
+            Self::Fetch(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+
+    fn limit(&self) -> Option<LimitHit> {
+        match self {
+            Self::TooLarge { setting, limit } => {
+                Some(LimitHit { name: (*setting).to_owned(), value: limit.to_string() })
+            }
+            Self::Profile(error) => error.limit(),
+            Self::Fetch(error) => error.limit(),
+            Self::Upload(error) => error.limit(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Every metric of profiling, with unit and meaning.
+
+use types::WorkPhase;
+
+/// Counts an ended attempt in `profiling_attempts_total`, by the phase that the job is in then.
+pub fn job_ended(phase: WorkPhase) {
+    ::metrics::counter!("profiling_attempts_total", "phase" => phase.as_str()).increment(1);
+}
+
+/// Adds to `profiling_rows_total`, the rows that were profiled.
+pub fn rows(count: u64) {
+    ::metrics::counter!("profiling_rows_total").increment(count);
+}

@@ -1,0 +1,273 @@
+//! The service over embedded back ends, stepped through round by round.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::events::{EventBus, SqliteLog, topology};
+use fetch::{Fetcher, Policy};
+use prost::Message;
+use proto::common::v1 as common;
+use proto::common::v1::EventEnvelope;
+use proto::discovery::v1::{DatasetAnnounced, DatasetRetracted};
+use proto::profiling::v1::{JobAdvanced, JobFailed, JobStage, JobSucceeded};
+use runtime::{Service, Tasks};
+use sql::Database;
+use tempfile::TempDir;
+use testkit::ManualClock;
+use tonic::service::Routes;
+use types::{Clock, Identity, Permitted, TenantName, WorkPhase};
+
+use super::*;
+
+const DATASET: &str = "tenants/main/datasets/d1";
+
+struct Bench {
+    folder: TempDir,
+    clock: ManualClock,
+    db: Database,
+    bus: Arc<dyn EventBus>,
+    objects: Arc<dyn ObjectStore>,
+    tasks: Tasks,
+    domain: Profiling,
+    sent: i64,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let folder = testkit::temp_dir();
+        std::fs::create_dir(folder.path().join("root")).unwrap();
+        let clock = ManualClock::default();
+        let at = |name: &str| format!("sqlite:{}", folder.path().join(name).display());
+        let db = Database::open(&at("profiling.db"), &migrations(), clock.shared()).await.unwrap();
+        let bus: Arc<dyn EventBus> = Arc::new(SqliteLog::open(&at("events.db"), clock.shared()).await.unwrap());
+        let objects = objects::open(&format!("file:{}", folder.path().join("objects").display())).await.unwrap();
+        let service = Self::build(&folder, &db, &bus, &objects).await;
+        let config = Arc::new(config());
+        let domain = Profiling { db: db.clone(), objects: objects.clone(), config };
+        Self { folder, clock, db, bus, objects, tasks: service.tasks, domain, sent: 0 }
+    }
+
+    async fn build(
+        folder: &TempDir,
+        db: &Database,
+        bus: &Arc<dyn EventBus>,
+        objects: &Arc<dyn ObjectStore>,
+    ) -> Service<Routes> {
+        let policy = Policy { folder_roots: vec![folder.path().join("root")], ..Policy::default() };
+        let deps = Deps {
+            database: db.clone(),
+            sole_owner: true,
+            bus: bus.clone(),
+            objects: objects.clone(),
+            fetcher: Fetcher::new(policy).unwrap(),
+            spool: folder.path().join("spool"),
+        };
+        build(config(), deps).await.unwrap()
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.folder.path().join("root").join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    async fn announce(&mut self, path: &std::path::Path, token: &str) {
+        let message = DatasetAnnounced {
+            dataset: DATASET.into(),
+            path: path.file_name().unwrap().to_string_lossy().into_owned(),
+            materialization: Some(common::Materialization {
+                origin: Some(common::materialization::Origin::File(common::FileOrigin {
+                    path: path.to_string_lossy().into_owned(),
+                })),
+                version_token: token.into(),
+            }),
+            ..Default::default()
+        };
+        self.send(topology::DATASET_ANNOUNCED, message.encode_to_vec()).await;
+    }
+
+    async fn send(&mut self, subject: &str, payload: Vec<u8>) {
+        self.sent += 1;
+        let envelope = EventEnvelope {
+            id: uuid::Uuid::now_v7().to_string(),
+            subject: subject.into(),
+            time: Some(self.clock.now().into()),
+            resource: DATASET.into(),
+            tenant: "main".into(),
+            actor: "services/discovery".into(),
+            key: DATASET.into(),
+            sequence: self.sent,
+            payload_type: topology::payload_type(subject).unwrap().into(),
+            payload,
+            ..Default::default()
+        };
+        self.bus.publish(&[envelope]).await.unwrap();
+        self.tasks.round("profiling.discovery").await.unwrap();
+    }
+
+    async fn work(&mut self) {
+        self.tasks.round("profiling.worker.0").await.unwrap();
+    }
+
+    /// What profiling published so far, in order.
+    async fn published(&mut self) -> Vec<EventEnvelope> {
+        self.tasks.round("profiling.relay").await.unwrap();
+        let mut subscription = self.bus.subscribe(&topology::CATALOG_PROFILING).await.unwrap();
+        let deliveries = subscription.fetch(100, Duration::ZERO).await.unwrap();
+        subscription.ack(&deliveries).await.unwrap();
+        deliveries.into_iter().map(|delivery| delivery.event).collect()
+    }
+
+    async fn jobs(&self) -> Vec<Job> {
+        let parent = Permitted::check(&ada(), "tenants/main".parse::<TenantName>().unwrap()).unwrap();
+        self.domain.list_jobs(parent, None, 0, "").await.unwrap().items
+    }
+}
+
+fn config() -> Config {
+    runtime::config::load(Config::DEFAULTS, None, "MILLRACE_TEST_PROFILING__", &[]).unwrap()
+}
+
+fn ada() -> Identity {
+    Identity {
+        subject: types::Subject::User("ada".parse().unwrap()),
+        tenant: Some("main".parse().unwrap()),
+        roles: vec![],
+        credential_expires: None,
+    }
+}
+
+fn subjects(events: &[EventEnvelope]) -> Vec<&str> {
+    events.iter().map(|event| event.subject.as_str()).collect()
+}
+
+#[tokio::test]
+async fn an_announced_file_is_profiled_and_told_of_stage_by_stage() {
+    let mut bench = Bench::new().await;
+    let path = bench.write("a.csv", b"x,y\n1,a\n2,b\n");
+    bench.announce(&path, "v1").await;
+    bench.work().await;
+    let events = bench.published().await;
+    let (advanced, succeeded) = (topology::JOB_ADVANCED, topology::JOB_SUCCEEDED);
+    assert_eq!(subjects(&events), [advanced, advanced, advanced, succeeded]);
+    assert_eq!(events.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    let stages: Vec<_> =
+        events[..3].iter().map(|event| JobAdvanced::decode(event.payload.as_slice()).unwrap().stage()).collect();
+    assert_eq!(stages, [JobStage::Unspecified, JobStage::Fetching, JobStage::Profiling]);
+
+    let done = JobSucceeded::decode(events[3].payload.as_slice()).unwrap();
+    let name = Permitted::check(&ada(), done.profile.parse::<types::ProfileName>().unwrap()).unwrap();
+    let profile = bench.domain.get_profile(name.clone()).await.unwrap();
+    assert_eq!((profile.row_count, profile.column_count, profile.name), (2, 2, done.profile));
+    let page = bench.domain.list_columns(name.clone(), 1, "").await.unwrap();
+    assert_eq!((page.items[0].column.as_str(), page.next_page_token.as_str()), ("x", "1"));
+    let page = bench.domain.list_columns(name, 1, &page.next_page_token).await.unwrap();
+    assert_eq!((page.items[0].column.as_str(), page.next_page_token.as_str()), ("y", ""));
+    let content = done.content_object.unwrap();
+    assert_eq!(bench.objects.head(&content.key.parse().unwrap()).await.unwrap().size_bytes, 12);
+}
+
+#[tokio::test]
+async fn the_same_bytes_are_profiled_once() {
+    let mut bench = Bench::new().await;
+    let path = bench.write("a.csv", b"x\n1\n");
+    bench.announce(&path, "v1").await;
+    bench.work().await;
+    bench.announce(&path, "v2").await;
+    bench.work().await;
+    let jobs = bench.jobs().await;
+    assert_eq!(jobs.iter().map(|job| job.reused).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(jobs[0].profile, jobs[1].profile);
+}
+
+#[tokio::test]
+async fn a_newer_announcement_supersedes_a_queued_job() {
+    let mut bench = Bench::new().await;
+    let path = bench.write("a.csv", b"x\n1\n");
+    bench.announce(&path, "v1").await;
+    bench.announce(&path, "v2").await;
+    bench.work().await;
+    bench.work().await;
+    let phases: Vec<_> = bench.jobs().await.iter().map(|job| job.status.phase).collect();
+    assert_eq!(phases, [WorkPhase::Succeeded, WorkPhase::Cancelled]);
+    let told: Vec<_> =
+        bench.published().await.into_iter().filter(|event| event.subject == topology::JOB_FAILED).collect();
+    assert!(told.is_empty(), "a superseded job tells nothing");
+}
+
+#[tokio::test]
+async fn a_retracted_dataset_is_not_profiled() {
+    let mut bench = Bench::new().await;
+    let path = bench.write("a.csv", b"x\n1\n");
+    bench.announce(&path, "v1").await;
+    let gone = DatasetRetracted { dataset: DATASET.into(), ..Default::default() };
+    bench.send(topology::DATASET_RETRACTED, gone.encode_to_vec()).await;
+    bench.work().await;
+    assert_eq!(bench.jobs().await[0].status.phase, WorkPhase::Cancelled);
+}
+
+#[tokio::test]
+async fn what_is_no_table_fails_at_once_with_its_reason() {
+    let mut bench = Bench::new().await;
+    let path = bench.write("a.csv", b"");
+    bench.announce(&path, "v1").await;
+    bench.work().await;
+    let events = bench.published().await;
+    let failed = JobFailed::decode(events.last().unwrap().payload.as_slice()).unwrap();
+    let error = failed.error.unwrap();
+    assert!(!error.retryable && !error.reason.is_empty(), "{error:?}");
+    assert_eq!((failed.attempts, failed.cancelled), (1, false));
+}
+
+#[tokio::test]
+async fn a_file_that_vanished_fails_and_can_be_retried_by_a_caller() {
+    let mut bench = Bench::new().await;
+    let path = bench.write("a.csv", b"x\n1\n");
+    bench.announce(&path, "v1").await;
+    std::fs::remove_file(&path).unwrap();
+    bench.work().await;
+    let job = bench.jobs().await.remove(0);
+    assert_eq!(job.status.error.as_ref().unwrap().reason, "FILE_NOT_FOUND");
+    bench.write("a.csv", b"x\n1\n");
+    let name = Permitted::check(&ada(), job.name).unwrap();
+    bench.domain.retry_job(name.clone()).await.unwrap();
+    bench.work().await;
+    assert_eq!(bench.domain.get_job(name).await.unwrap().status.phase, WorkPhase::Succeeded);
+}
+
+#[tokio::test]
+async fn a_job_of_a_killed_process_is_claimed_again() {
+    let mut bench = Bench::new().await;
+    let path = bench.write("a.csv", b"x\n1\n");
+    bench.announce(&path, "v1").await;
+    // Claimed, and then nothing more is heard of the worker.
+    let queue = job_queue(&bench.db, &config());
+    assert!(queue.claim().await.unwrap().is_some());
+    bench.tasks = Bench::build(&bench.folder, &bench.db, &bench.bus, &bench.objects).await.tasks;
+    bench.work().await;
+    let job = bench.jobs().await.remove(0);
+    assert_eq!((job.status.phase, job.status.attempts), (WorkPhase::Succeeded, 1));
+}
+
+#[tokio::test]
+async fn a_cancelled_job_tells_so_and_stays_cancelled() {
+    let mut bench = Bench::new().await;
+    let path = bench.write("a.csv", b"x\n1\n");
+    bench.announce(&path, "v1").await;
+    let name = Permitted::check(&ada(), bench.jobs().await.remove(0).name).unwrap();
+    assert_eq!(bench.domain.cancel_job(name.clone()).await.unwrap().status.phase, WorkPhase::Cancelled);
+    bench.work().await;
+    let events = bench.published().await;
+    let failed = JobFailed::decode(events.last().unwrap().payload.as_slice()).unwrap();
+    assert!(failed.cancelled);
+    assert_eq!(bench.domain.get_job(name).await.unwrap().status.phase, WorkPhase::Cancelled);
+}
+
+#[test]
+fn wrong_settings_are_all_named() {
+    let mut config = config();
+    config.workers = 0;
+    config.jobs.max_attempts = 0;
+    assert_eq!(config.validate().len(), 2);
+}
