@@ -113,12 +113,18 @@ pub fn print<T: Serialize>(settings: &T) -> Result<String, toml::ser::Error> {
     toml::to_string_pretty(settings)
 }
 
-/// The folder for a user's own settings of this program: `$XDG_CONFIG_HOME/millrace`, else `~/.config/millrace`.
+/// One variable of the environment, for a client command; none when it is empty. Settings of services come by
+/// [`Loader::env`].
 #[allow(clippy::disallowed_methods)] // The environment is read here, and nowhere else.
+pub fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The folder for a user's own settings of this program: `$XDG_CONFIG_HOME/millrace`, else `~/.config/millrace`.
 pub fn user_folder() -> Option<PathBuf> {
-    let named = std::env::var("XDG_CONFIG_HOME").ok().map(PathBuf::from).filter(|path| path.is_absolute());
+    let named = env("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home =
-        || std::env::var("HOME").ok().filter(|home| !home.is_empty()).map(|home| Path::new(&home).join(".config"));
+        || env("HOME").map(|home| Path::new(&home).join(".config"));
     named.or_else(home).map(|folder| folder.join("millrace"))
 }
 
