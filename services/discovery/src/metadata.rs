@@ -1,0 +1,75 @@
+//! What is said about a dataset: by its place, else by its source, else by its name.
+
+use prost::Message;
+use proto::common::v1::Metadata;
+use types::Digest;
+
+/// Joins what the place says of the dataset at `path` with what its source says of all of its datasets.
+pub fn merge(own: Metadata, source: &Metadata, path: &str) -> Metadata {
+    let first = |own: String, general: &str| if own.is_empty() { general.to_owned() } else { own };
+    let mut tags = own.tags;
+    tags.extend(source.tags.iter().cloned());
+    let mut seen = std::collections::HashSet::new();
+    tags.retain(|tag| seen.insert(tag.clone()));
+    Metadata {
+        title: first(first(own.title, &source.title), &title_of(path)),
+        description: first(own.description, &source.description),
+        license: first(own.license, &source.license),
+        origins: if own.origins.is_empty() { source.origins.clone() } else { own.origins },
+        tags,
+    }
+}
+
+/// Tells one state of metadata from another.
+pub fn digest(metadata: &Metadata) -> Digest {
+    Digest::of(&metadata.encode_to_vec())
+}
+
+/// Makes the name of a file readable: without endings, with spaces for dashes, beginning with a capital.
+fn title_of(path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let name = name.strip_suffix(".gz").unwrap_or(name);
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let words: Vec<&str> = stem.split(['_', '-', ' ']).filter(|word| !word.is_empty()).collect();
+    let title = words.join(" ");
+    let mut letters = title.chars();
+    match letters.next() {
+        Some(letter) => letter.to_uppercase().chain(letters).collect(),
+        None => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_becomes_a_title() {
+        assert_eq!(title_of("x/us_employment-2020.csv.gz"), "Us employment 2020");
+        assert_eq!(title_of("co2.v1.json"), "Co2.v1");
+        assert_eq!(title_of("--.csv"), "--.csv");
+    }
+
+    #[test]
+    fn the_place_speaks_before_the_source() {
+        let source = Metadata {
+            license: "CC0".into(),
+            description: "All".into(),
+            tags: vec!["b".into(), "c".into()],
+            ..Metadata::default()
+        };
+        let own = Metadata {
+            title: "Own".into(),
+            license: "MIT".into(),
+            tags: vec!["a".into(), "b".into()],
+            ..Metadata::default()
+        };
+        let merged = merge(own, &source, "x.csv");
+        assert_eq!(
+            (merged.title.as_str(), merged.license.as_str(), merged.description.as_str()),
+            ("Own", "MIT", "All")
+        );
+        assert_eq!(merged.tags, ["a", "b", "c"]);
+        assert_eq!(merge(Metadata::default(), &source, "a_b.csv").title, "A b");
+    }
+}
