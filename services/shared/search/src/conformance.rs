@@ -33,6 +33,7 @@ macro_rules! conformance_tests {
             totals_are_exact_whatever_the_limit,
             no_more_hits_than_the_greatest_limit_come_back,
             a_dataset_is_one_hit_however_often_it_matches,
+            every_hit_can_be_explained,
             hostile_queries_are_only_words,
             values_of_one_filter_are_joined_by_or_and_filters_by_and,
             a_column_filter_holds_for_one_column,

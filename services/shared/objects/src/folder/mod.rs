@@ -54,15 +54,15 @@ impl Folder {
     /// of bodies they had not finished.
     pub async fn open(url: &str) -> Result<Self, Error> {
         let root = folder_of(url).ok_or_else(|| Error::Url { url: url.to_owned() })?;
-        blocking(move || Self::open_now(root)).await
+        let place = root.clone();
+        blocking(move || Self::open_now(root)).await.map_err(|error| Error::io(&place, "open", error))
     }
 
-    fn open_now(root: PathBuf) -> Result<Self, Error> {
-        let failed = |error| Error::io(&root, "open", error);
+    fn open_now(root: PathBuf) -> io::Result<Self> {
         let objects = root.join("objects");
-        std::fs::create_dir_all(&objects).map_err(failed)?;
-        let staging = Staging::open(&root.join("temp")).map_err(failed)?;
-        sync_folder(&root).map_err(failed)?;
+        std::fs::create_dir_all(&objects)?;
+        let staging = Staging::open(&root.join("temp"))?;
+        sync_folder(&root)?;
         let durable = Mutex::new(HashSet::from([objects.clone()]));
         Ok(Self { inner: Arc::new(Inner { objects, staging, durable, root }) })
     }
@@ -244,11 +244,8 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 
 /// Runs calls that wait for the disk where they hold nobody up. A caller that goes away leaves them to run to their end.
 #[expect(clippy::disallowed_methods, reason = "libraries do not see runtime, and this work ends by itself")]
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(value) => value,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use types::Timestamp;
 
 use super::{Index, columns, document, find, ids, put, titled};
-use crate::{Document, MAX_HITS, Op, Query};
+use crate::{Document, MAX_HITS, MatchField, Op, Query, highlight};
 
 pub async fn a_word_in_any_field_is_found(index: Index) {
     put(
@@ -137,6 +137,34 @@ pub async fn a_dataset_is_one_hit_however_often_it_matches(index: Index) {
     put(&index, [many]).await;
     let hits = index.search(&Query::words("main", "heron")).await.unwrap();
     assert_eq!((hits.total, hits.hits.len(), hits.hits[0].version), (1, 1, 42));
+}
+
+pub async fn every_hit_can_be_explained(index: Index) {
+    let texts = [
+        "Yellow taxi trips",
+        "tpep_pickup_datetime",
+        "COVID-19 cases",
+        "covid19",
+        "PULocationID",
+        "Crèmes",
+        "2019q4",
+        "data/taxi-zones.csv",
+        "don't",
+        "3.14",
+        "東京都",
+        "a_b-C3",
+        "É",
+        "l'été",
+    ];
+    put(&index, texts.iter().enumerate().map(|(n, text)| titled(&format!("d{n:02}"), text))).await;
+    for asked in texts.iter().copied().chain(["trip", "covid 19", "pickup", "zone", "ete", "location", "4"]) {
+        let found = find(&index, asked).await;
+        assert!(!found.is_empty(), "{asked}");
+        for id in found {
+            let title = texts[id[1..].parse::<usize>().unwrap()];
+            assert!(!highlight(asked, &[(MatchField::Title, title)]).is_empty(), "{asked}: {title}");
+        }
+    }
 }
 
 pub async fn hostile_queries_are_only_words(index: Index) {

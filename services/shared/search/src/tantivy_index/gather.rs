@@ -4,7 +4,7 @@
 //! of many values. Here ties break by id, and every count is exact.
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tantivy::columnar::StrColumn;
 use tantivy::query::EnableScoring;
@@ -109,15 +109,24 @@ impl Best {
         self.prune();
         let Some(ids) = &self.ids else { return Ok(()) };
         let versions = segment.fast_fields().u64(DOCUMENT_VERSION)?;
-        for candidate in &self.candidates {
-            let mut id = String::new();
-            ids.ord_to_str(candidate.id_order, &mut id)?;
+        self.candidates.sort_unstable_by_key(|candidate| candidate.id_order);
+        let order: Vec<u64> = self.candidates.iter().map(|candidate| candidate.id_order).collect();
+        for (candidate, id) in self.candidates.iter().zip(texts(ids, &order)?) {
             let version = versions.first(candidate.document).unwrap_or(0);
             let score = if self.updated.is_some() { 0.0 } else { candidate.rank as f64 / SCORE_STEPS };
             ranked.push((candidate.rank, Hit { id, version, score }));
         }
         Ok(())
     }
+}
+
+/// The texts with these ordinals, which rise. One pass over the dictionary: to look each up by itself takes ten times as
+/// long.
+fn texts(column: &StrColumn, ordinals: &[u64]) -> tantivy::Result<Vec<String>> {
+    let mut texts = Vec::with_capacity(ordinals.len());
+    let add = |bytes: &[u8]| texts.push(String::from_utf8_lossy(bytes).into_owned());
+    column.dictionary().sorted_ords_to_term_cb(ordinals, add)?;
+    Ok(texts)
 }
 
 /// Documents of one segment that match.
@@ -127,14 +136,13 @@ fn count(field: FacetField, matching: &[Matching<'_>]) -> tantivy::Result<Facet>
     let mut all: HashMap<String, u64> = HashMap::new();
     for (segment, documents) in matching {
         let Some(column) = segment.fast_fields().str(schema::facet_column(field))? else { continue };
-        let mut counts: HashMap<u64, u64> = HashMap::new();
+        let mut counts: BTreeMap<u64, u64> = BTreeMap::new();
         for value in documents.iter().flat_map(|document| column.term_ords(*document)) {
             *counts.entry(value).or_default() += 1;
         }
-        for (value, count) in counts {
-            let mut text = String::new();
-            column.ord_to_str(value, &mut text)?;
-            *all.entry(text).or_default() += count;
+        let ordinals: Vec<u64> = counts.keys().copied().collect();
+        for (value, count) in texts(&column, &ordinals)?.into_iter().zip(counts.into_values()) {
+            *all.entry(value).or_default() += count;
         }
     }
     let mut counts: Vec<FacetCount> = all.into_iter().map(|(value, count)| FacetCount { value, count }).collect();

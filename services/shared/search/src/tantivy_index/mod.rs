@@ -70,7 +70,7 @@ impl TantivyIndex {
         let found = place.find()?;
         let used = place.newest_generation()?;
         let (generation, state) = match found {
-            Found::Whole(generation) => (generation, State::Intact),
+            Found::Whole(generation) => (*generation, State::Intact),
             Found::Not(state) => (place.start_anew(used + 1)?, state),
         };
         place.remove_all_but(generation.number())?;
@@ -131,7 +131,7 @@ impl Inner {
 }
 
 enum Found {
-    Whole(Generation),
+    Whole(Box<Generation>),
     Not(State),
 }
 
@@ -166,7 +166,7 @@ impl Place {
         // Tantivy panics on some kinds of damage.
         let opened = std::panic::catch_unwind(AssertUnwindSafe(|| Generation::open(&path, pointer.generation)));
         match opened {
-            Ok(Ok(generation)) => Ok(Found::Whole(generation)),
+            Ok(Ok(generation)) => Ok(Found::Whole(Box::new(generation))),
             Ok(Err(Error::Failed { source, .. })) => Ok(damaged(&source.to_string())),
             Ok(Err(error)) => Err(error),
             Err(_) => Ok(damaged("its files cannot be read")),
@@ -251,5 +251,6 @@ where
     }
 }
 
+#[cfg(test)]
 #[cfg(test)]
 mod tests;

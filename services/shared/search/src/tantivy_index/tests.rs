@@ -191,6 +191,22 @@ async fn an_index_that_cannot_be_made_is_a_typed_error() {
     assert_eq!(error.reason(), "SEARCH_INDEX_FAILED");
 }
 
+#[tokio::test]
+async fn a_failed_apply_changes_nothing_and_a_rebuild_mends_it() {
+    let folder = complete_index().await;
+    let opened = TantivyIndex::open(folder.path()).await.unwrap();
+    std::fs::remove_dir_all(folder.path().join("generations").join(&generations(&folder)[0])).unwrap();
+    for _ in 0..2 {
+        let error = opened.index.apply(vec![Op::put(document("a"))], 30).await.unwrap_err();
+        assert_eq!(error.reason(), "SEARCH_INDEX_FAILED");
+    }
+    assert_eq!((opened.index.count().await.unwrap(), opened.index.reached().await.unwrap()), (20, 22));
+    assert_eq!(opened.index.search(&Query::words("main", "heron")).await.unwrap().total, 20);
+    opened.index.begin_rebuild().await.unwrap().finish(30).await.unwrap();
+    opened.index.apply(vec![Op::put(document("a"))], 31).await.unwrap();
+    assert_eq!(opened.index.count().await.unwrap(), 1);
+}
+
 #[test]
 fn a_full_disk_is_told_from_other_failures() {
     let of = |kind: std::io::ErrorKind| {
