@@ -112,11 +112,15 @@ fn token(text: &str) -> Option<(Kind, Value)> {
 
 /// A list or a record by its outer brackets, with what JSON lets follow the first one.
 fn balanced(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let inner = bytes[1..].iter().find(|byte| !byte.is_ascii_whitespace());
-    match (bytes[0], bytes[bytes.len() - 1]) {
-        (b'{', b'}') => matches!(inner, Some(b'"' | b'}')),
-        (b'[', b']') => matches!(inner, Some(b'"' | b'{' | b'[' | b']' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')),
+    let inner = text[1..].trim_start();
+    let constant = || ["true", "false", "null"].iter().any(|constant| inner.starts_with(constant));
+    match (text.as_bytes()[0], text.as_bytes()[text.len() - 1]) {
+        (b'{', b'}') => inner.starts_with(['"', '}']),
+        (b'[', b']') => {
+            inner.starts_with(['"', '{', '[', ']', '-'])
+                || inner.starts_with(|c: char| c.is_ascii_digit())
+                || constant()
+        }
         _ => false,
     }
 }

@@ -2,19 +2,23 @@
 
 /// Count, least, greatest, mean and standard deviation of numbers, numerically stable.
 ///
-/// Source: Welford, 1962; merged by Chan, Golub, LeVeque, 1979.
+/// Source: Welford, 1962; merged by Chan, Golub, LeVeque, 1979; the sum by Neumaier, 1974.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Moments {
     count: u64,
     min: f64,
     max: f64,
+    sum: f64,
+    /// What rounding took from `sum`.
+    lost: f64,
+    /// The mean so far, for `squares` alone: it drifts, `sum` does not.
     mean: f64,
     squares: f64,
 }
 
 impl Default for Moments {
     fn default() -> Self {
-        Self { count: 0, min: f64::INFINITY, max: f64::NEG_INFINITY, mean: 0.0, squares: 0.0 }
+        Self { count: 0, min: f64::INFINITY, max: f64::NEG_INFINITY, sum: 0.0, lost: 0.0, mean: 0.0, squares: 0.0 }
     }
 }
 
@@ -24,6 +28,7 @@ impl Moments {
         self.count += 1;
         self.min = self.min.min(value);
         self.max = self.max.max(value);
+        self.add_to_sum(value);
         let before = value - self.mean;
         self.mean += before / self.count as f64;
         self.squares += before * (value - self.mean);
@@ -35,12 +40,21 @@ impl Moments {
             return;
         }
         let (ours, theirs) = (self.count as f64, other.count as f64);
+        self.add_to_sum(other.sum);
+        self.lost += other.lost;
         let gap = other.mean - self.mean;
         self.mean += gap * theirs / (ours + theirs);
         self.squares += other.squares + gap * gap * ours * theirs / (ours + theirs);
         self.count += other.count;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
+    }
+
+    fn add_to_sum(&mut self, value: f64) {
+        let sum = self.sum + value;
+        let (large, small) = if self.sum.abs() >= value.abs() { (self.sum, value) } else { (value, self.sum) };
+        self.lost += (large - sum) + small;
+        self.sum = sum;
     }
 
     /// How many numbers were taken.
@@ -60,7 +74,9 @@ impl Moments {
 
     /// The arithmetic mean; nothing when there is no number.
     pub fn mean(&self) -> Option<f64> {
-        (self.count > 0).then_some(self.mean)
+        let mean = (self.sum + self.lost) / self.count as f64;
+        // The sum of very great numbers overflows where their mean does not.
+        (self.count > 0).then_some(if mean.is_finite() { mean } else { self.mean })
     }
 
     /// The standard deviation of the population; nothing when there is no number.
@@ -86,6 +102,12 @@ mod tests {
         let moments = of(&[1e9 + 4.0, 1e9 + 7.0, 1e9 + 13.0, 1e9 + 16.0]);
         assert_eq!(moments.mean(), Some(1e9 + 10.0));
         assert!((moments.standard_deviation().unwrap() - 22.5f64.sqrt()).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_mean_of_tenths_is_rounded_once() {
+        assert_eq!(of(&[0.1; 1_000]).mean(), Some(0.1));
+        assert_eq!(of(&[f64::MAX, f64::MAX]).mean(), Some(f64::MAX));
     }
 
     proptest! {

@@ -114,7 +114,7 @@ impl Records {
         Self {
             text,
             core,
-            output: vec![0; 4 << 10],
+            output: vec![0; limits.max_record_bytes.min(4 << 10)],
             written: 0,
             ends: vec![0; 64],
             fields: 0,
