@@ -1,0 +1,157 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::client::Connection;
+use crate::commands::{crawl, dataset, dead_letters, index, job, key, login, profile, search, source, tenant, user};
+use crate::failure::EXIT_CODES;
+use crate::output::Format;
+use crate::up;
+
+/// Finds datasets, profiles them in full, and keeps them searchable.
+#[derive(Debug, Parser)]
+#[command(name = "millrace", version, after_help = EXIT_CODES, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Which gateway, and as whom.
+    #[command(flatten)]
+    pub connection: Connection,
+    /// The form of results on stdout.
+    #[arg(long, global = true, value_enum, default_value = "table", help_heading = "Output")]
+    pub output: Format,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the whole mesh in this process.
+    Up(Box<up::UpArgs>),
+    /// Look after a data directory while its mesh is stopped.
+    Admin {
+        /// What to do.
+        #[command(subcommand)]
+        command: AdminCommand,
+    },
+    /// Sign in, and store the login for later commands.
+    Login(login::LoginArgs),
+    /// End the stored login.
+    Logout,
+    /// Show who the caller is.
+    Whoami,
+    /// Places where datasets lie.
+    Source {
+        /// What to do.
+        #[command(subcommand)]
+        command: source::SourceCommand,
+    },
+    /// Visits to a source.
+    Crawl {
+        /// What to do.
+        #[command(subcommand)]
+        command: crawl::CrawlCommand,
+    },
+    /// Find datasets by words and filters.
+    Search(Box<search::SearchArgs>),
+    /// Datasets and their versions.
+    Dataset {
+        /// What to do.
+        #[command(subcommand)]
+        command: dataset::DatasetCommand,
+    },
+    /// Profile a file here and now, without a mesh.
+    Profile(profile::ProfileArgs),
+    /// Profiling jobs.
+    Job {
+        /// What to do.
+        #[command(subcommand)]
+        command: job::JobCommand,
+    },
+    /// The search index.
+    Index {
+        /// What to do.
+        #[command(subcommand)]
+        command: index::IndexCommand,
+    },
+    /// Users of a tenant.
+    User {
+        /// What to do.
+        #[command(subcommand)]
+        command: user::UserCommand,
+    },
+    /// Tenants of the platform.
+    Tenant {
+        /// What to do.
+        #[command(subcommand)]
+        command: tenant::TenantCommand,
+    },
+    /// API keys.
+    Key {
+        /// What to do.
+        #[command(subcommand)]
+        command: key::KeyCommand,
+    },
+    /// The state of the mesh: roles, loops, queues.
+    Status {
+        /// One role alone: `catalog`.
+        role: Option<String>,
+    },
+    /// Events that a role could not apply.
+    DeadLetters {
+        /// What to do.
+        #[command(subcommand)]
+        command: dead_letters::DeadLettersCommand,
+    },
+    /// Print the completions of a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What to do with a data directory.
+#[derive(Debug, Subcommand)]
+pub enum AdminCommand {
+    /// Write the first administrator's token anew, so that whoever owns the directory has access again.
+    ResetToken {
+        /// The data directory.
+        #[arg(long, value_name = "DIR", default_value = up::DEFAULT_DATA_DIR)]
+        data_dir: std::path::PathBuf,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_scripts_depend_on_parses() {
+        for line in [
+            "millrace up --demo --data-dir d --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --folder-root a --folder-root b",
+            "millrace admin reset-token --data-dir d",
+            "millrace source add folder data --title T --every 1h --dry-run",
+            "millrace source add http-index http://host/data/ --wait",
+            "millrace source list --output json",
+            "millrace source run demo --accept-losses",
+            "millrace source delete demo",
+            "millrace search --address 127.0.0.1:7070 --token-file f bird strikes --output json",
+            "millrace dataset download d1 --form csv --to -",
+            "millrace dataset add f.csv --id mine",
+            "millrace dataset edit d1 --title T --tag a --tag b",
+            "millrace profile f.csv",
+            "millrace dead-letters redrive services/catalog/deadLetters/1",
+            "millrace completions bash",
+        ] {
+            let parsed = Cli::try_parse_from(line.split(' '));
+            assert!(parsed.is_ok(), "{line}: {:?}", parsed.err());
+        }
+    }
+}

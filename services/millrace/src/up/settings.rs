@@ -1,0 +1,188 @@
+//! The settings of the whole process: those of every role, and of what they stand on.
+
+use std::path::PathBuf;
+
+use fetch::{IpNet, Policy};
+use runtime::config::{ConfigError, Loader};
+use runtime::telemetry::Logging;
+use serde::{Deserialize, Serialize};
+use types::{ByteSize, Span};
+
+use super::UpArgs;
+use crate::failure::Failure;
+
+/// The settings of the whole process; `default.toml` says what each means.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Where the gateway listens.
+    pub listen: String,
+    /// Where the admin page is.
+    pub admin_listen: String,
+    /// Where everything lies.
+    pub data_dir: PathBuf,
+    /// Folder sources lie beneath one of these.
+    pub folder_roots: Vec<PathBuf>,
+    /// Whether listeners may reach beyond the loopback without TLS.
+    pub allow_plaintext: bool,
+    /// What is logged.
+    pub logging: Logging,
+    telemetry: Telemetry,
+    fetch: Fetch,
+    /// How long each step of the shutdown may take.
+    pub shutdown: Shutdown,
+    /// The settings of the gateway.
+    pub gateway: gateway::Config,
+    /// The settings of discovery.
+    pub discovery: discovery::Config,
+    /// The settings of profiling.
+    pub profiling: profiling::Config,
+    /// The settings of catalog.
+    pub catalog: catalog::Config,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Telemetry {
+    otlp_endpoint: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fetch {
+    allow_private: Vec<String>,
+    max_bytes: ByteSize,
+    timeout: Span,
+    connect_timeout: Span,
+    idle_timeout: Span,
+    max_redirects: usize,
+}
+
+/// How long each step of the shutdown may take.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shutdown {
+    /// For requests under way.
+    pub drain: Span,
+    /// For rounds of loops.
+    pub loops: Span,
+    /// For each store.
+    pub close: Span,
+}
+
+impl Settings {
+    /// Reads the settings from the defaults, the file, the environment and the flags; all that is wrong in one message.
+    pub fn load(args: &UpArgs) -> Result<Self, Failure> {
+        let path = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let roots: Vec<String> = args.folder_roots.iter().map(path).collect();
+        let settings: Self = defaults()
+            .file(args.config.as_deref())
+            .env("MILLRACE")
+            .set_some("listen", args.listen.clone())
+            .set_some("admin_listen", args.admin_listen.clone())
+            .set_some("data_dir", args.data_dir.as_ref().map(path))
+            .set_some("folder_roots", (!roots.is_empty()).then_some(roots))
+            .set_some("allow_plaintext", args.allow_plaintext.then_some(true))
+            .load()
+            .map_err(wrong)?;
+        ConfigError::check(settings.problems()).map_err(wrong)?;
+        Ok(settings)
+    }
+
+    /// The settings as TOML.
+    pub fn print(&self) -> Result<String, Failure> {
+        runtime::config::print(self).map_err(|error| Failure::other(error.to_string()))
+    }
+
+    /// Where traces go, if anywhere.
+    pub fn otlp_endpoint(&self) -> Option<&str> {
+        Some(self.telemetry.otlp_endpoint.as_str()).filter(|endpoint| !endpoint.is_empty())
+    }
+
+    /// What may be fetched. The data directory never.
+    pub fn policy(&self, data_dir: PathBuf) -> Policy {
+        let fetch = &self.fetch;
+        Policy {
+            folder_roots: self.folder_roots.clone(),
+            forbidden: vec![data_dir],
+            allow_private: fetch.allow_private.iter().filter_map(|network| network.parse().ok()).collect(),
+            max_bytes: fetch.max_bytes,
+            timeout: fetch.timeout.as_duration(),
+            connect_timeout: fetch.connect_timeout.as_duration(),
+            idle_timeout: fetch.idle_timeout.as_duration(),
+            max_redirects: fetch.max_redirects,
+        }
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let mut problems = self.logging.problems();
+        for network in self.fetch.allow_private.iter().filter(|network| network.parse::<IpNet>().is_err()) {
+            problems.push(format!("`fetch.allow_private`: `{network}` is no network; write 10.1.0.0/16 or ::1/128"));
+        }
+        if !self.otlp_endpoint().is_none_or(|endpoint| endpoint.starts_with("http://")) {
+            problems.push("`telemetry.otlp_endpoint`: write http://HOST:PORT".to_owned());
+        }
+        if self.fetch.max_bytes.as_bytes() == 0 {
+            problems.push("`fetch.max_bytes` must not be 0".to_owned());
+        }
+        for (role, found) in [
+            ("gateway", self.gateway.validate()),
+            ("discovery", self.discovery.validate()),
+            ("profiling", self.profiling.validate()),
+            ("catalog", self.catalog.validate()),
+        ] {
+            let named = |problem: String| match problem.starts_with(role) {
+                true => problem,
+                false => format!("{role}.{problem}"),
+            };
+            problems.extend(found.into_iter().map(named));
+        }
+        problems
+    }
+}
+
+fn defaults() -> Loader {
+    Loader::new()
+        .defaults("", include_str!("../../default.toml"))
+        .defaults("gateway", gateway::DEFAULTS)
+        .defaults("discovery", discovery::config::DEFAULTS)
+        .defaults("profiling", profiling::Config::DEFAULTS)
+        .defaults("catalog", catalog::config::DEFAULTS)
+}
+
+fn wrong(error: ConfigError) -> Failure {
+    Failure::usage(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        defaults().load().unwrap()
+    }
+
+    #[test]
+    fn the_defaults_are_valid_and_print() {
+        let settings = settings();
+        assert_eq!(settings.problems(), Vec::<String>::new());
+        assert_eq!(settings.listen, crate::client::DEFAULT_ADDRESS);
+        assert_eq!(settings.data_dir, PathBuf::from(super::super::DEFAULT_DATA_DIR));
+        let printed = settings.print().ok().unwrap();
+        assert!(printed.contains("[gateway.limits.tenant]") && printed.contains("[catalog]"), "{printed}");
+        let again: Settings = Loader::new().defaults("", &printed).load().unwrap();
+        assert_eq!(again.print().ok(), Some(printed));
+    }
+
+    #[test]
+    fn every_problem_of_every_role_is_told_at_once() {
+        let mut settings = settings();
+        settings.fetch.allow_private = vec!["ten".to_owned()];
+        settings.logging.filter = "a=loud".to_owned();
+        settings.profiling.workers = 0;
+        settings.telemetry.otlp_endpoint = "collector".to_owned();
+        let problems = settings.problems();
+        assert_eq!(problems.len(), 4, "{problems:?}");
+        assert!(problems.iter().any(|problem| problem.starts_with("profiling.workers")), "{problems:?}");
+    }
+}

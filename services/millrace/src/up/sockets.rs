@@ -1,0 +1,89 @@
+//! The listeners: bound before any work starts, so that a port clash fails at once.
+
+use std::net::SocketAddr;
+
+use tokio::net::TcpListener;
+
+use super::settings::Settings;
+use crate::failure::Failure;
+
+/// The listeners of the process.
+pub struct Sockets {
+    /// The mesh.
+    pub gateway: TcpListener,
+    /// The admin page.
+    pub admin: TcpListener,
+}
+
+impl Sockets {
+    /// Binds both, or fails on one line.
+    pub async fn bind(settings: &Settings) -> Result<Self, Failure> {
+        let gateway = bind("listen", &settings.listen, settings.allow_plaintext).await?;
+        let admin = bind("admin_listen", &settings.admin_listen, settings.allow_plaintext).await?;
+        Ok(Self { gateway, admin })
+    }
+
+    /// Where clients on this machine reach the gateway.
+    pub fn gateway_address(&self) -> SocketAddr {
+        reachable(&self.gateway)
+    }
+
+    /// Where the admin page is reached on this machine.
+    pub fn admin_address(&self) -> SocketAddr {
+        reachable(&self.admin)
+    }
+}
+
+async fn bind(setting: &str, address: &str, allow_plaintext: bool) -> Result<TcpListener, Failure> {
+    let found = tokio::net::lookup_host(address).await.map(Iterator::collect::<Vec<SocketAddr>>);
+    let addresses = found.map_err(|error| {
+        Failure::usage(format!("`{setting}`: {address} is no address to listen on ({error}); write HOST:PORT"))
+    })?;
+    if !allow_plaintext && !addresses.iter().all(|address| address.ip().to_canonical().is_loopback()) {
+        return Err(Failure::usage(format!(
+            "`{setting}`: {address} reaches beyond the loopback, where passwords and tokens would travel in plain text; \
+             listen on 127.0.0.1, or say `--allow-plaintext` where the network is trusted"
+        )));
+    }
+    TcpListener::bind(addresses.as_slice()).await.map_err(|error| {
+        Failure::other(format!(
+            "cannot listen on {address} ({error}); stop what listens there, or choose another with `--{}`",
+            setting.replace('_', "-")
+        ))
+    })
+}
+
+/// The address of a listener; one that takes calls at every address is reached by the loopback.
+fn reachable(listener: &TcpListener) -> SocketAddr {
+    let mut address = listener.local_addr().expect("a bound socket has an address");
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_listener_beyond_the_loopback_is_refused_without_a_word_for_it() {
+        let failure = bind("listen", "0.0.0.0:0", false).await.unwrap_err();
+        assert!(format!("{failure:?}").contains("--allow-plaintext"));
+        let listener = bind("listen", "0.0.0.0:0", true).await.ok().unwrap();
+        assert!(reachable(&listener).ip().is_loopback());
+        assert!(bind("listen", "127.0.0.1:0", false).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_named() {
+        let taken = bind("listen", "127.0.0.1:0", false).await.ok().unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        let failure = bind("listen", &address, false).await.unwrap_err();
+        let text = format!("{failure:?}");
+        assert!(text.contains(&address) && text.contains("--listen"), "{text}");
+    }
+}
