@@ -1,13 +1,13 @@
 //! The settings of discovery.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use types::Span;
 
 /// Every setting with its default and meaning; the binary merges it with what the operator sets.
 pub const DEFAULTS: &str = include_str!("../default.toml");
 
 /// The settings of discovery; `default.toml` says what each means.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// How many crawls run at once.

@@ -31,6 +31,9 @@ mod source;
 mod store;
 mod tasks;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use ::events::{DeadLetterStore, EventBus, Relay};
@@ -83,6 +86,16 @@ pub enum BuildError {
 
 /// Wires discovery; nothing runs until the runtime takes the result.
 pub async fn build(config: Config, deps: Deps) -> Result<Service<Routes>, BuildError> {
+    let (database, bus) = (deps.database.clone(), deps.bus.clone());
+    let (discovery, queue, tasks) = assemble(config, deps).await?;
+    let dead_letters = Arc::new(DeadLetterStore::new(database.clone()));
+    let queues = Arc::new(Work { database, queue, bus });
+    let operator = rpc::operator_service(ROLE, env!("CARGO_PKG_VERSION"), dead_letters, tasks.states(), queues);
+    let routes = Routes::new(DiscoveryServiceServer::new(grpc::Grpc(discovery))).add_service(operator);
+    Ok(Service::new(routes, tasks))
+}
+
+async fn assemble(config: Config, deps: Deps) -> Result<(Discovery, Queue, Tasks), BuildError> {
     let problems = config.validate();
     if !problems.is_empty() {
         return Err(BuildError::Settings(problems));
@@ -107,14 +120,9 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service<Routes>, BuildE
     let removal = Removal { store: store.clone(), scope };
     tasks.add_poked("removal", Period::secs(5), database.changed(), Box::new(removal));
     tasks.add("history", Period::secs(600), Box::new(History { store, kept: config.kept_crawls, scope }));
-    let relay = Relay::new(database.clone(), bus.clone(), ROLE, config.outbox_retention.as_duration());
+    let relay = Relay::new(database.clone(), bus, ROLE, config.outbox_retention.as_duration());
     tasks.add_poked("relay", config.relay_every, database.changed(), Box::new(RelayOutbox(relay)));
-
-    let dead_letters = Arc::new(DeadLetterStore::new(database.clone()));
-    let queues = Arc::new(Work { database, queue, bus });
-    let operator = rpc::operator_service(ROLE, env!("CARGO_PKG_VERSION"), dead_letters, tasks.states(), queues);
-    let routes = Routes::new(DiscoveryServiceServer::new(grpc::Grpc(discovery))).add_service(operator);
-    Ok(Service::new(routes, tasks))
+    Ok((discovery, queue, tasks))
 }
 
 /// What waits in discovery.

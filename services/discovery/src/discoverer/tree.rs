@@ -293,4 +293,84 @@ mod tests {
             assert!(!is_dataset(&extensions, name), "{name}");
         }
     }
+
+    /// Folders and files in memory, by path.
+    struct Memory(Vec<&'static str>, Fetcher);
+
+    #[async_trait]
+    impl Tree for Memory {
+        const AT_ONCE: usize = 2;
+
+        async fn list(&self, folder: &str) -> Result<Listing, Error> {
+            let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+            let rests = self.0.iter().filter_map(|path| path.strip_prefix(&prefix));
+            let entry = |rest: &str| {
+                let (name, is_folder) = rest.split_once('/').map_or((rest, false), |(first, _)| (first, true));
+                Entry { name: name.to_owned(), is_folder, note: String::new() }
+            };
+            Ok(Listing { entries: rests.rev().map(entry).collect(), warnings: Vec::new() })
+        }
+
+        async fn look(&self, _: &str, _: &Entry) -> Result<Look, Error> {
+            Ok(Look { version_token: "v".into(), size_bytes: None })
+        }
+
+        fn origin(&self, path: &str) -> Result<Origin, Error> {
+            Ok(Origin::File { path: path.into() })
+        }
+
+        fn max_depth(&self) -> usize {
+            3
+        }
+
+        fn fetcher(&self) -> &Fetcher {
+            &self.1
+        }
+    }
+
+    fn walk(page_size: usize, after: Option<String>) -> TreeWalk<Memory> {
+        let paths = vec![
+            "a-b.csv",
+            "a.csv",
+            "a/1.csv",
+            "a/b/2.csv",
+            "a/b/3.csv",
+            "a/c.csv",
+            "b/skip.md",
+            "c/d/e/4.csv",
+            "c/d/e/f/too-deep.csv",
+            "z.csv",
+        ];
+        let memory = Memory(paths, Fetcher::new(fetch::Policy::default()).unwrap());
+        TreeWalk::new(memory, WalkOptions { exclude: vec![], extensions: vec!["csv".into()], page_size, after })
+    }
+
+    /// Walks to the end; with `restart`, each page is listed by a new walk from the checkpoint of the page before.
+    async fn all(page_size: usize, restart: bool) -> Vec<String> {
+        let mut paths = Vec::new();
+        let mut current = walk(page_size, None);
+        let mut last = None;
+        while let Some(page) = current.next_page().await.unwrap() {
+            assert!(page.found.len() <= page_size);
+            paths.extend(page.found.into_iter().map(|found| found.path));
+            if restart && last.as_ref() == Some(&page.checkpoint) {
+                break;
+            }
+            if restart {
+                current = walk(page_size, Some(page.checkpoint.clone()));
+            }
+            last = Some(page.checkpoint);
+        }
+        paths
+    }
+
+    #[tokio::test]
+    async fn a_walk_from_any_checkpoint_lists_the_rest_and_nothing_twice() {
+        let whole = ["a/1.csv", "a/b/2.csv", "a/b/3.csv", "a/c.csv", "a-b.csv", "a.csv", "c/d/e/4.csv", "z.csv"];
+        for page_size in 1..=9 {
+            for restart in [false, true] {
+                assert_eq!(all(page_size, restart).await, whole, "pages of {page_size}, restart {restart}");
+            }
+        }
+    }
 }
