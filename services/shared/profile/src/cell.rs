@@ -1,6 +1,6 @@
 //! What one cell is, by itself.
 
-use crate::datetime::{self, Day, Moment, instant};
+use crate::datetime::{self, Dated, Moment, instant};
 use crate::number::{self, Number};
 
 /// What a present cell is. Each cell is of exactly one kind; what fits a type is a set of kinds.
@@ -51,10 +51,10 @@ const TOKENS: [&str; 14] =
     ["na", "n/a", "#n/a", "null", "none", "nan", "nil", "-", "--", "?", ".", "\\n", "<na>", "missing"];
 
 /// Tells what a cell is. `text` has no white space around it and is not empty.
-pub(crate) fn classify(text: &str) -> (Kind, Value) {
+pub(crate) fn classify(text: &str, decimal_comma: bool) -> (Kind, Value) {
     let first = text.as_bytes()[0];
     let found = match first {
-        b'0'..=b'9' | b'+' | b'-' | b'.' => numeric(text),
+        b'0'..=b'9' | b'+' | b'-' | b'.' => numeric(text, decimal_comma),
         b'{' | b'[' => (balanced(text)).then_some((Kind::Nested, Value::Nothing)),
         b'A'..=b'Z' | b'a'..=b'z' => word(text),
         _ => None,
@@ -62,8 +62,8 @@ pub(crate) fn classify(text: &str) -> (Kind, Value) {
     found.or_else(|| token(text)).unwrap_or((Kind::Text, Value::Nothing))
 }
 
-fn numeric(text: &str) -> Option<(Kind, Value)> {
-    match number::parse(text) {
+fn numeric(text: &str, decimal_comma: bool) -> Option<(Kind, Value)> {
+    match number::parse(text, decimal_comma) {
         Some(Number::Integer(value)) => return Some((Kind::Integer, Value::Number(value))),
         Some(Number::Float(value)) => return Some((Kind::Float, Value::Number(value))),
         None => {}
@@ -94,14 +94,14 @@ fn moment(text: &str) -> Option<(Kind, Value)> {
     })
 }
 
-fn on_day(day: Day, micros: i64, kinds: [Kind; 4]) -> (Kind, Value) {
+fn on_day(day: Dated, micros: i64, kinds: [Kind; 4]) -> (Kind, Value) {
     match day {
-        Day::Fixed(day) => (kinds[0], Value::Micros(instant(day, micros))),
-        Day::Either { month_first, day_first } => {
+        Dated::Fixed(day) => (kinds[0], Value::Micros(instant(day, micros))),
+        Dated::Either { month_first, day_first } => {
             (kinds[1], Value::TwoMicros(instant(month_first, micros), instant(day_first, micros)))
         }
-        Day::MonthFirst(day) => (kinds[2], Value::Micros(instant(day, micros))),
-        Day::DayFirst(day) => (kinds[3], Value::Micros(instant(day, micros))),
+        Dated::MonthFirst(day) => (kinds[2], Value::Micros(instant(day, micros))),
+        Dated::DayFirst(day) => (kinds[3], Value::Micros(instant(day, micros))),
     }
 }
 
@@ -150,7 +150,7 @@ mod tests {
             ("12 Main Street", Kind::Text),
             ("É", Kind::Text),
         ] {
-            assert_eq!(classify(text).0, kind, "{text}");
+            assert_eq!(classify(text, false).0, kind, "{text}");
         }
     }
 }

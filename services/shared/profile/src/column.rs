@@ -35,6 +35,7 @@ impl Slot {
 /// One column.
 pub(crate) struct Column {
     budget: Budget,
+    decimal_comma: bool,
     pub(crate) missing: u64,
     pub(crate) counts: [u64; Kind::COUNT],
     /// The first cells of each kind; empty until there is one.
@@ -58,9 +59,10 @@ pub(crate) struct Codes {
 }
 
 impl Column {
-    pub(crate) fn new(budget: Budget) -> Self {
+    pub(crate) fn new(budget: Budget, decimal_comma: bool) -> Self {
         Self {
             budget,
+            decimal_comma,
             missing: 0,
             counts: [0; Kind::COUNT],
             firsts: Vec::new(),
@@ -93,7 +95,7 @@ impl Column {
             self.missing += 1;
             return;
         }
-        let (kind, value) = classify(trimmed);
+        let (kind, value) = classify(trimmed, self.decimal_comma);
         let count = &mut self.counts[kind as usize];
         *count += 1;
         if *count <= FIRSTS as u64 {

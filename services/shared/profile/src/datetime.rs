@@ -3,12 +3,14 @@
 //! Written by hand, because every cell that begins with a digit or a letter comes by here: one pass over the bytes, no
 //! allocation, and the first byte that does not fit ends it.
 
+use crate::calendar::{days, is_weekday, month_named};
+
 const DAY: i64 = 86_400_000_000;
 const SECOND: i64 = 1_000_000;
 
 /// The day that a cell names, in days since 1970-01-01.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Day {
+pub(crate) enum Dated {
     /// There is one way to read it.
     Fixed(i64),
     /// It can be read with the month first and with the day first.
@@ -23,11 +25,11 @@ pub(crate) enum Day {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moment {
     /// A day.
-    Date(Day),
+    Date(Dated),
     /// A time of day, in microseconds since midnight.
     Time(i64),
     /// A day, and the microseconds from its midnight in UTC to the instant; without a zone, UTC.
-    Stamp(Day, i64),
+    Stamp(Dated, i64),
 }
 
 /// Reads a date, a time or a timestamp that fills the text.
@@ -53,63 +55,6 @@ pub(crate) fn parse(text: &str) -> Option<Moment> {
 /// The instant at `micros` after the midnight that begins a day.
 pub(crate) fn instant(day: i64, micros: i64) -> i64 {
     day * DAY + micros
-}
-
-/// Days from 1970-01-01 to a day of the Gregorian calendar; nothing when there is no such day.
-///
-/// Source: Howard Hinnant, chrono-compatible low-level date algorithms.
-pub(crate) fn days(year: i64, month: i64, day: i64) -> Option<i64> {
-    if !(1..=9999).contains(&year) || !(1..=12).contains(&month) || day < 1 || day > month_length(year, month) {
-        return None;
-    }
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    Some(era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468)
-}
-
-fn month_length(year: i64, month: i64) -> i64 {
-    match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-fn month_named(word: &[u8]) -> Option<i64> {
-    const NAMES: [&str; 12] = [
-        "january",
-        "february",
-        "march",
-        "april",
-        "may",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-    ];
-    let names = |name: &&str| {
-        let name = name.as_bytes();
-        let whole = word.eq_ignore_ascii_case(name);
-        whole
-            || word.len() == 3 && word.eq_ignore_ascii_case(&name[..3])
-            || word.eq_ignore_ascii_case(b"sept") && name[0] == b's'
-    };
-    NAMES.iter().position(|name| names(&name)).map(|index| index as i64 + 1)
-}
-
-fn is_weekday(word: &[u8]) -> bool {
-    const NAMES: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
-    let names = |name: &&str| {
-        word.eq_ignore_ascii_case(name.as_bytes())
-            || word.len() == 3 && word.eq_ignore_ascii_case(&name.as_bytes()[..3])
-    };
-    NAMES.iter().any(|name| names(&name))
 }
 
 struct Cursor<'a> {
@@ -168,7 +113,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A day, and whether it is of the compact form that only timestamps have.
-    fn day(&mut self) -> Option<(Day, bool)> {
+    fn day(&mut self) -> Option<(Dated, bool)> {
         let mut first = *self.rest.first()?;
         if first.is_ascii_alphabetic() {
             let mut ahead = Cursor { rest: self.rest };
@@ -180,13 +125,13 @@ impl<'a> Cursor<'a> {
             }
         }
         if first.is_ascii_alphabetic() {
-            return self.month_then_day().map(|day| (Day::Fixed(day), false));
+            return self.month_then_day().map(|day| (Dated::Fixed(day), false));
         }
         let (number, digits) = self.number()?;
         match digits {
             1 | 2 => self.short_first(number).map(|day| (day, false)),
-            4 => self.year_first(number).map(|day| (Day::Fixed(day), false)),
-            8 => days(number / 10_000, number / 100 % 100, number % 100).map(|day| (Day::Fixed(day), true)),
+            4 => self.year_first(number).map(|day| (Dated::Fixed(day), false)),
+            8 => days(number / 10_000, number / 100 % 100, number % 100).map(|day| (Dated::Fixed(day), true)),
             _ => None,
         }
     }
@@ -223,12 +168,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// `2-Jan-2000`, `1/2/2000`, `1/2/00`, `2.1.2000`.
-    fn short_first(&mut self, first: i64) -> Option<Day> {
+    fn short_first(&mut self, first: i64) -> Option<Dated> {
         let separator = self.separator()?;
         if self.rest.first()?.is_ascii_alphabetic() {
             let month = self.month_word()?;
             self.separator()?;
-            return days(self.year(true)?, month, first).map(Day::Fixed);
+            return days(self.year(true)?, month, first).map(Dated::Fixed);
         }
         let second = self.short()?;
         if separator == b' ' || !self.eat(separator) {
@@ -237,13 +182,13 @@ impl<'a> Cursor<'a> {
         let year = self.year(separator == b'/')?;
         let day_first = days(year, second, first);
         if separator == b'.' {
-            return day_first.map(Day::Fixed);
+            return day_first.map(Dated::Fixed);
         }
         match (days(year, first, second), day_first) {
-            (Some(one), Some(other)) if one == other => Some(Day::Fixed(one)),
-            (Some(month_first), Some(day_first)) => Some(Day::Either { month_first, day_first }),
-            (Some(day), None) => Some(Day::MonthFirst(day)),
-            (None, Some(day)) => Some(Day::DayFirst(day)),
+            (Some(one), Some(other)) if one == other => Some(Dated::Fixed(one)),
+            (Some(month_first), Some(day_first)) => Some(Dated::Either { month_first, day_first }),
+            (Some(day), None) => Some(Dated::MonthFirst(day)),
+            (None, Some(day)) => Some(Dated::DayFirst(day)),
             (None, None) => None,
         }
     }
@@ -347,15 +292,6 @@ mod tests {
     }
 
     #[test]
-    fn days_are_counted_from_1970() {
-        assert_eq!(day(1970, 1, 1), 0);
-        assert_eq!(day(2000, 3, 1), 11_017);
-        assert_eq!(day(1, 1, 1), -719_162);
-        assert_eq!(days(1900, 2, 29), None);
-        assert_eq!(days(2000, 2, 29), Some(11_016));
-    }
-
-    #[test]
     fn dates_of_many_forms_are_read() {
         for text in [
             "2000-01-02",
@@ -369,20 +305,20 @@ mod tests {
             "2.1.2000",
             "Sun, 02 Jan 2000",
         ] {
-            assert_eq!(parse(text), Some(Moment::Date(Day::Fixed(day(2000, 1, 2)))), "{text}");
+            assert_eq!(parse(text), Some(Moment::Date(Dated::Fixed(day(2000, 1, 2)))), "{text}");
         }
         for text in ["2000-01", "Jan 2000"] {
-            assert_eq!(parse(text), Some(Moment::Date(Day::Fixed(day(2000, 1, 1)))), "{text}");
+            assert_eq!(parse(text), Some(Moment::Date(Dated::Fixed(day(2000, 1, 1)))), "{text}");
         }
     }
 
     #[test]
     fn the_order_of_day_and_month_is_told_as_far_as_it_goes() {
-        assert_eq!(parse("12/31/1999"), Some(Moment::Date(Day::MonthFirst(day(1999, 12, 31)))));
-        assert_eq!(parse("31-12-1999"), Some(Moment::Date(Day::DayFirst(day(1999, 12, 31)))));
-        let either = Day::Either { month_first: day(2005, 3, 4), day_first: day(2005, 4, 3) };
+        assert_eq!(parse("12/31/1999"), Some(Moment::Date(Dated::MonthFirst(day(1999, 12, 31)))));
+        assert_eq!(parse("31-12-1999"), Some(Moment::Date(Dated::DayFirst(day(1999, 12, 31)))));
+        let either = Dated::Either { month_first: day(2005, 3, 4), day_first: day(2005, 4, 3) };
         assert_eq!(parse("3/4/2005"), Some(Moment::Date(either)));
-        assert_eq!(parse("5/5/05"), Some(Moment::Date(Day::Fixed(day(2005, 5, 5)))));
+        assert_eq!(parse("5/5/05"), Some(Moment::Date(Dated::Fixed(day(2005, 5, 5)))));
     }
 
     #[test]
@@ -399,7 +335,7 @@ mod tests {
             ("Sun, 02 Jan 2000 03:04:05 GMT", at(3, 4, 5)),
             ("2000-01-02T24:00:00", DAY),
         ] {
-            assert_eq!(parse(text), Some(Moment::Stamp(Day::Fixed(second), micros)), "{text}");
+            assert_eq!(parse(text), Some(Moment::Stamp(Dated::Fixed(second), micros)), "{text}");
         }
     }
 

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Schema};
 use arrow::record_batch::RecordBatch;
 use proto::profiling::v1::{StoredProfile, StructuralType};
 use sketch::Reservoir;
-use table::{Hint, TableReader};
+use table::{Hint, Recipe, Warning};
 use types::{Digest, DigestHasher};
 
 use crate::budget::Budget;
@@ -19,8 +19,9 @@ use crate::finish;
 use crate::options::{Options, Progress};
 use crate::spatial::{self, Named, Pair};
 
-/// How much text the whole sample may hold.
+/// How much text and how many cells the whole sample may hold: it travels in one message.
 const SAMPLE_BYTES: usize = 1 << 20;
+const SAMPLE_CELLS: usize = 20_000;
 
 /// Profiles the file at `path`: every row, in one pass.
 ///
@@ -33,14 +34,14 @@ pub fn profile(path: &Path, hint: &Hint, options: &Options) -> Result<StoredProf
         Some(digest) => digest,
         None => digest_of(path, options)?,
     };
-    let mut engine = Engine::new(&reader.schema(), digest, options);
+    let mut engine = Engine::new(&reader.schema(), reader.recipe(), digest, options);
     while let Some(batch) = reader.next_batch()? {
         engine.add(&batch, reader.is_typed())?;
         if let Some(progress) = &options.progress {
             progress(Progress { read_bytes: reader.read_bytes(), size_bytes, rows: engine.rows });
         }
     }
-    Ok(engine.finish(&reader, digest, size_bytes))
+    Ok(engine.finish(reader.recipe(), reader.warnings(), digest, size_bytes))
 }
 
 fn digest_of(path: &Path, options: &Options) -> Result<Digest, Error> {
@@ -67,25 +68,30 @@ struct Engine {
     pairs: Vec<Pair>,
     sample: Reservoir<Vec<String>>,
     cell_bytes: usize,
+    decimal_comma: bool,
     rows: u64,
 }
 
 impl Engine {
-    fn new(schema: &Schema, digest: Digest, options: &Options) -> Self {
+    fn new(schema: &Schema, recipe: &Recipe, digest: Digest, options: &Options) -> Self {
         let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
         let width = names.len();
         let budget = Budget::new(options.memory_bytes, width);
         let named: Vec<Option<Named>> = names.iter().map(|name| spatial::named(name)).collect();
+        // Where semicolons divide fields, commas divide fractions.
+        let decimal_comma = recipe.delimiter == Some(';');
+        let sample_rows = options.sample_rows.min((SAMPLE_CELLS / width.max(1)).max(1));
         let mut seed = [0; 8];
         seed.copy_from_slice(&digest.as_bytes()[..8]);
         Self {
             declared: schema.fields().iter().map(|field| declared(field.data_type())).collect(),
             pairs: spatial::pairs(&named),
             named,
-            columns: (0..width).map(|_| Column::new(budget)).collect(),
-            sample: Reservoir::new(options.sample_rows, u64::from_le_bytes(seed)),
-            cell_bytes: (SAMPLE_BYTES / (options.sample_rows * width).max(1)).clamp(16, 256),
+            columns: (0..width).map(|_| Column::new(budget, decimal_comma)).collect(),
+            sample: Reservoir::new(sample_rows, u64::from_le_bytes(seed)),
+            cell_bytes: (SAMPLE_BYTES / (sample_rows * width).max(1)).clamp(16, 256),
             names,
+            decimal_comma,
             rows: 0,
         }
     }
@@ -98,7 +104,7 @@ impl Engine {
             column.add_all(cells, self.rows);
         }
         for pair in &mut self.pairs {
-            pair.add_all(cells[pair.latitude], cells[pair.longitude]);
+            pair.add_all(cells[pair.latitude], cells[pair.longitude], self.decimal_comma);
         }
         for row in 0..batch.num_rows() {
             self.sample.offer(|| cells.iter().map(|cells| sample_cell(cells, row, self.cell_bytes)).collect());
@@ -107,7 +113,7 @@ impl Engine {
         Ok(())
     }
 
-    fn finish(self, reader: &TableReader, digest: Digest, size_bytes: u64) -> StoredProfile {
+    fn finish(self, recipe: &Recipe, warnings: Vec<Warning>, digest: Digest, size_bytes: u64) -> StoredProfile {
         let table = finish::Table {
             names: self.names,
             declared: self.declared,
@@ -117,7 +123,7 @@ impl Engine {
             sample: self.sample.finish(),
             rows: self.rows,
         };
-        table.profile(reader.recipe(), reader.warnings(), digest, size_bytes)
+        table.profile(recipe, warnings, digest, size_bytes)
     }
 }
 
@@ -150,5 +156,51 @@ fn declared(kind: &DataType) -> Option<StructuralType> {
         kind if kind.is_floating() => Some(StructuralType::Float),
         kind if kind.is_nested() => Some(StructuralType::Nested),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::ArrayRef;
+    use proptest::prelude::*;
+    use table::Format;
+
+    use super::*;
+
+    fn profile_in_pieces(cells: &[Option<String>], pieces: &[usize]) -> StoredProfile {
+        let column: ArrayRef = Arc::new(cells.iter().map(Option::as_deref).collect::<StringArray>());
+        let whole =
+            RecordBatch::try_from_iter_with_nullable([("lat", column.clone(), true), ("lon", column, true)]).unwrap();
+        let recipe = Recipe {
+            gzip: false,
+            format: Format::Csv,
+            encoding: None,
+            delimiter: Some(','),
+            quote: None,
+            header: true,
+        };
+        let options = Options { memory_bytes: 1, ..Options::default() };
+        let mut engine = Engine::new(&whole.schema(), &recipe, Digest::of(b"x"), &options);
+        let mut start = 0;
+        for piece in pieces.iter().chain([&usize::MAX]) {
+            let length = (*piece).min(whole.num_rows() - start);
+            engine.add(&whole.slice(start, length), false).unwrap();
+            start += length;
+        }
+        engine.finish(&recipe, Vec::new(), Digest::of(b"x"), 0)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn batches_leave_no_trace(
+            cells in prop::collection::vec(prop::option::of("[0-9]{1,3}|[0-9]\\.[0-9]|NA|[a-c]"), 1..2_000),
+            pieces in prop::collection::vec(1usize..300, 0..10),
+        ) {
+            prop_assert_eq!(profile_in_pieces(&cells, &pieces), profile_in_pieces(&cells, &[]));
+        }
     }
 }

@@ -8,9 +8,10 @@ use proto::profiling::v1::{
 use table::{Recipe, Warning};
 use types::{Digest, TimeRange, Timestamp};
 
+use crate::calendar::days;
 use crate::cell::Kind;
 use crate::column::Column;
-use crate::datetime::{days, instant};
+use crate::datetime::instant;
 use crate::decide::{self, Decision, decide};
 use crate::spatial::{Axis, Named, Pair, words};
 use crate::spread::Spread;

@@ -17,6 +17,7 @@
 //! midnight.
 
 mod budget;
+mod calendar;
 mod cell;
 mod column;
 mod datetime;

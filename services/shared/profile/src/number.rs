@@ -12,7 +12,9 @@ pub(crate) enum Number {
 /// Reads a number: an optional sign, digits that may stand in groups of three, a fraction, an exponent.
 ///
 /// What is too great for a double is no number, and neither are `inf` and `nan`.
-pub(crate) fn parse(text: &str) -> Option<Number> {
+///
+/// With `decimal_comma` a comma divides the fraction, and points the groups, where there is a comma.
+pub(crate) fn parse(text: &str, decimal_comma: bool) -> Option<Number> {
     let bytes = text.as_bytes();
     let unsigned = bytes.strip_prefix(b"-").or_else(|| bytes.strip_prefix(b"+")).unwrap_or(bytes);
     if unsigned.len() <= 18 && unsigned.iter().all(u8::is_ascii_digit) && !unsigned.is_empty() {
@@ -23,7 +25,7 @@ pub(crate) fn parse(text: &str) -> Option<Number> {
         return None;
     }
     if unsigned.contains(&b',') {
-        return grouped(text, unsigned);
+        return if decimal_comma { with_comma(text) } else { grouped(text, unsigned) };
     }
     let numeric = |byte: &u8| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-');
     if !unsigned.iter().all(numeric) {
@@ -52,6 +54,25 @@ fn grouped(text: &str, unsigned: &[u8]) -> Option<Number> {
     Some(if fraction.is_empty() { Number::Integer(value) } else { Number::Float(value) })
 }
 
+/// `1234,5` and `1.234,5`.
+fn with_comma(text: &str) -> Option<Number> {
+    let swapped: String = text
+        .chars()
+        .map(|c| {
+            if c == ',' {
+                '.'
+            } else if c == '.' {
+                ','
+            } else {
+                c
+            }
+        })
+        .collect();
+    match parse(&swapped, false)? {
+        Number::Integer(value) | Number::Float(value) => Some(Number::Float(value)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Number::{Float, Integer};
@@ -72,8 +93,17 @@ mod tests {
             ("1e3", Float(1_000.0)),
             ("-2.5E-3", Float(-0.0025)),
         ] {
-            assert_eq!(parse(text), Some(number), "{text}");
+            assert_eq!(parse(text, false), Some(number), "{text}");
         }
+    }
+
+    #[test]
+    fn a_comma_may_divide_the_fraction() {
+        for (text, value) in [("1,5", 1.5), ("-0,25", -0.25), ("1.234,5", 1_234.5), ("1,234", 1.234)] {
+            assert_eq!(parse(text, true), Some(Float(value)), "{text}");
+        }
+        assert_eq!(parse("1.5", true), Some(Float(1.5)));
+        assert_eq!(parse("1,2,3", true), None);
     }
 
     #[test]
@@ -81,7 +111,7 @@ mod tests {
         for text in
             ["", "-", "+", ".", "1-2", "1,23", "1,2345", "1e999", "inf", "NaN", "0x10", "1 2", "12a", "e5", "1,234,"]
         {
-            assert_eq!(parse(text), None, "{text}");
+            assert_eq!(parse(text, false), None, "{text}");
         }
     }
 }

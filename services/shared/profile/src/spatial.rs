@@ -89,9 +89,11 @@ pub(crate) fn pairs(names: &[Option<Named>]) -> Vec<Pair> {
 
 impl Pair {
     /// Takes the cells of the next rows.
-    pub(crate) fn add_all(&mut self, latitudes: &StringArray, longitudes: &StringArray) {
+    pub(crate) fn add_all(&mut self, latitudes: &StringArray, longitudes: &StringArray, decimal_comma: bool) {
         for (latitude, longitude) in latitudes.iter().zip(longitudes.iter()) {
-            if let (Some(latitude), Some(longitude)) = (degrees(latitude, 90.0), degrees(longitude, 360.0)) {
+            if let (Some(latitude), Some(longitude)) =
+                (degrees(latitude, 90.0, decimal_comma), degrees(longitude, 360.0, decimal_comma))
+            {
                 self.add(latitude, longitude);
             }
         }
@@ -117,8 +119,8 @@ impl Pair {
     }
 }
 
-fn degrees(cell: Option<&str>, limit: f64) -> Option<f64> {
-    let (Number::Integer(value) | Number::Float(value)) = number::parse(cell?.trim())?;
+fn degrees(cell: Option<&str>, limit: f64, decimal_comma: bool) -> Option<f64> {
+    let (Number::Integer(value) | Number::Float(value)) = number::parse(cell?.trim(), decimal_comma)?;
     (value.abs() <= limit).then_some(value)
 }
 

@@ -97,6 +97,13 @@ fn the_order_of_day_and_month_is_decided_over_the_whole_column() {
 }
 
 #[test]
+fn commas_divide_fractions_where_semicolons_divide_fields() {
+    let stored = of("a;b\n1,5;x\n2,25;y\n");
+    assert_eq!(stored.columns[0].structural_type(), StructuralType::Float);
+    assert_eq!(stored.columns[0].numeric.as_ref().unwrap().max, 2.25);
+}
+
+#[test]
 fn dates_and_times_count_as_seconds() {
     let (dates, _) = column("subject", &["1970-01-02", "1970-01-04"]);
     assert_eq!(dates.numeric.unwrap().mean, 2.0 * 86_400.0);
@@ -176,7 +183,8 @@ fn a_wide_table_stays_within_small_summaries() {
         writeln!(text, "{}", cells.join(",")).unwrap();
     }
     let stored = of_bytes(text.as_bytes(), &Options { limits: Limits::default(), ..Options::default() });
-    assert_eq!((stored.columns.len(), stored.table.unwrap().row_count), (10_000, 40));
+    let table = stored.table.unwrap();
+    assert_eq!((stored.columns.len(), table.row_count, table.sample.len()), (10_000, 40, 2));
 }
 
 /// Cells of many kinds.

@@ -25,6 +25,9 @@ impl Delimited {
     pub(crate) fn open(text: TextStream, dialect: Dialect, limits: &Limits) -> Result<(Self, Vec<String>), Error> {
         let mut records = Records::new(text, dialect, limits);
         let mut header = Vec::new();
+        for _ in 0..dialect.preamble {
+            records.next()?;
+        }
         if dialect.header && records.next()? {
             records.read_text(|record| header.extend(record.cells().map(str::to_owned)));
         }
@@ -33,7 +36,7 @@ impl Delimited {
         Ok((Self { records, columns, row: 0, short, long, unclosed }, header))
     }
 
-    fn append(&mut self, columns: &mut [StringBuilder], start: u64) -> usize {
+    fn append(&mut self, columns: &mut [StringBuilder], start: Option<u64>) -> usize {
         let (width, row) = (self.columns, self.row);
         let mut bytes = 0;
         let mut fields = 0;
@@ -53,9 +56,9 @@ impl Delimited {
             column.append_null();
         }
         if fields < width {
-            self.short.add(row, Some(start));
+            self.short.add(row, start);
         } else if surplus {
-            self.long.add(row, Some(start));
+            self.long.add(row, start);
         }
         bytes
     }
@@ -64,7 +67,7 @@ impl Delimited {
 impl Rows for Delimited {
     fn fill(&mut self, batch: &mut TextBatch) -> Result<bool, Error> {
         while !batch.is_full() {
-            let start = self.records.text.offset();
+            let start = self.records.text.byte_offset();
             if !self.records.next()? {
                 return Ok(false);
             }
@@ -73,7 +76,7 @@ impl Rows for Delimited {
             }
             let bytes = self.append(&mut batch.columns, start);
             if self.records.ends_inside_quotes() {
-                self.unclosed.add(self.row, Some(start));
+                self.unclosed.add(self.row, start);
             }
             batch.count(bytes);
             self.row += 1;

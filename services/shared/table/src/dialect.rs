@@ -9,6 +9,8 @@ use crate::limits::Hint;
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 const RECORDS: usize = 300;
 const FIELDS: usize = 200_000;
+/// The most lines that may stand above a table.
+const PREAMBLE: usize = 20;
 
 /// How fields and the header are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub(crate) struct Dialect {
     pub(crate) header: bool,
     /// How many fields most rows have; at least as many as the header names.
     pub(crate) width: usize,
+    /// How many records of text stand above the table.
+    pub(crate) preamble: usize,
 }
 
 /// Guesses the dialect from the beginning of the text; `whole` tells that there is no more than that.
@@ -44,6 +48,7 @@ struct Trial {
     quoting: bool,
     records: Vec<Vec<String>>,
     width: usize,
+    preamble: usize,
     /// How well the rows line up; 0 when the delimiter does not divide them.
     score: f64,
 }
@@ -51,8 +56,9 @@ struct Trial {
 impl Trial {
     fn new(head: &str, whole: bool, delimiter: u8, quoting: bool) -> Self {
         let records = parse(head, whole, delimiter, quoting);
-        let mut trial = Self { delimiter, quoting, records, width: 1, score: 0.0 };
+        let mut trial = Self { delimiter, quoting, records, width: 1, preamble: 0, score: 0.0 };
         trial.line_up();
+        trial.skip_preamble();
         trial
     }
 
@@ -73,6 +79,18 @@ impl Trial {
         }
     }
 
+    /// A title and its like: lines with one field above rows of three and more, or with a comment sign.
+    fn skip_preamble(&mut self) {
+        let title = |record: &&Vec<String>| {
+            record.len() == 1 && (self.width > 2 || record[0].starts_with('#')) && !record[0].is_empty()
+        };
+        let count = self.records.iter().take(PREAMBLE + 1).take_while(title).count();
+        let table_follows = self.records.get(count).is_some_and(|record| record.len() == self.width);
+        if self.score > 0.0 && count <= PREAMBLE && table_follows {
+            self.preamble = count;
+        }
+    }
+
     /// Breaks ties: more cells that read as numbers, then the hint, then more columns.
     fn rank(&self, hint: &Hint) -> f64 {
         let cells = self.records.iter().flatten().filter(|cell| !cell.is_empty());
@@ -87,8 +105,8 @@ impl Trial {
     }
 
     fn dialect(&self) -> Dialect {
-        let header = has_header(&self.records);
-        Dialect { delimiter: self.delimiter, quoting: self.quoting, header, width: self.width }
+        let Self { delimiter, quoting, width, preamble, .. } = *self;
+        Dialect { delimiter, quoting, header: has_header(&self.records[preamble..]), width, preamble }
     }
 }
 
@@ -183,7 +201,7 @@ mod tests {
         for delimiter in DELIMITERS {
             let text =
                 "name,size,day\nab,1,2000-01-02\ncd,2,2000-01-03\n".replace(',', &char::from(delimiter).to_string());
-            assert_eq!(dialect(&text), Dialect { delimiter, quoting: true, header: true, width: 3 });
+            assert_eq!(dialect(&text), Dialect { delimiter, quoting: true, header: true, width: 3, preamble: 0 });
         }
     }
 
@@ -218,6 +236,12 @@ mod tests {
     fn one_column_needs_no_delimiter() {
         let found = dialect("name\nAnn\nBob\n");
         assert_eq!((found.width, found.header), (1, true));
+    }
+
+    #[test]
+    fn a_title_is_not_the_header() {
+        let found = dialect("Towns of the north\n# of 1999\nname,size,x\nab,1,2\ncd,2,3\nef,3,4\n");
+        assert_eq!((found.preamble, found.header, found.width), (2, true, 3));
     }
 
     #[test]

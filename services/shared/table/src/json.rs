@@ -1,14 +1,10 @@
 //! Rows of JSON: the elements of an array, or one value after another.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-use std::fmt;
+use std::collections::{HashMap, HashSet};
 
 use arrow::array::StringBuilder;
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 
+use crate::element::{Element, text_of};
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::reader::{Rows, TextBatch};
@@ -162,20 +158,26 @@ impl Elements {
 
 /// Collects the names of all members of all elements, in the order of their first appearance.
 pub(crate) fn collect_names(mut elements: Elements, limits: &Limits) -> Result<Vec<String>, Error> {
-    let mut known: HashMap<String, ()> = HashMap::new();
+    let mut known: HashSet<String> = HashSet::new();
     let mut names: Vec<String> = Vec::new();
+    let mut bytes = 0;
     while elements.next()? {
         let mut place = 0;
+        let offset = elements.scanner.offset();
         elements.members(|name, _| {
             let expected = names.get(place).is_some_and(|expected| expected == name);
             place += 1;
-            if expected || known.contains_key(name) {
+            if expected || known.contains(name) {
                 return Ok(());
             }
             if names.len() >= limits.max_columns {
                 return Err(Error::TooManyColumns { limit: limits.max_columns });
             }
-            known.insert(name.to_owned(), ());
+            bytes += name.len();
+            if bytes > limits.max_record_bytes {
+                return Err(Error::RecordTooLong { limit: limits.max_record_bytes, offset });
+            }
+            known.insert(name.to_owned());
             names.push(name.to_owned());
             Ok(())
         })?;
@@ -261,96 +263,5 @@ impl Rows for JsonRows {
 
     fn malformed(&self) -> (u64, Option<u64>) {
         self.elements.scanner.malformed()
-    }
-}
-
-/// The text of a cell: that of a string, the source of anything else, nothing for null.
-fn text_of(value: &RawValue) -> Option<Cow<'_, str>> {
-    let source = value.get();
-    match source.as_bytes().first() {
-        None | Some(b'n') => None,
-        Some(b'"') if !source.contains('\\') => Some(Cow::Borrowed(&source[1..source.len() - 1])),
-        Some(b'"') => Some(Cow::Owned(serde_json::from_str(source).unwrap_or_else(|_| source.to_owned()))),
-        Some(b'{' | b'[') => Some(Cow::Owned(compact(source))),
-        Some(_) => Some(Cow::Borrowed(source)),
-    }
-}
-
-/// Leaves out the white space between tokens.
-fn compact(source: &str) -> String {
-    let (mut in_string, mut escaped) = (false, false);
-    let keep = |character: &char| {
-        if in_string {
-            (in_string, escaped) = (escaped || *character != '"', !escaped && *character == '\\');
-            return true;
-        }
-        in_string = *character == '"';
-        !character.is_ascii_whitespace()
-    };
-    source.chars().filter(keep).collect()
-}
-
-/// One element, its values as they stand.
-enum Element<'a> {
-    Object(Vec<(Cow<'a, str>, &'a RawValue)>),
-    Array(Vec<&'a RawValue>),
-    Scalar(&'a RawValue),
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Element<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value: &'a RawValue = Deserialize::deserialize(deserializer)?;
-        let invalid = serde::de::Error::custom;
-        match value.get().as_bytes().first() {
-            Some(b'{') => serde_json::from_str::<Members<'a>>(value.get()).map(|m| Self::Object(m.0)).map_err(invalid),
-            Some(b'[') => serde_json::from_str(value.get()).map(Self::Array).map_err(invalid),
-            _ => Ok(Self::Scalar(value)),
-        }
-    }
-}
-
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect;
-        impl<'de> Visitor<'de> for Collect {
-            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(Key(name)) = map.next_key()? {
-                    members.push((name, map.next_value()?));
-                }
-                Ok(members)
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
-                Err(serde::de::Error::custom("an object expected"))
-            }
-        }
-        deserializer.deserialize_map(Collect).map(Members)
-    }
-}
-
-struct Key<'a>(Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Borrow;
-        impl<'de> Visitor<'de> for Borrow {
-            type Value = Cow<'de, str>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Cow::Borrowed(text))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Cow::Owned(text.to_owned()))
-            }
-        }
-        deserializer.deserialize_str(Borrow).map(Key)
     }
 }

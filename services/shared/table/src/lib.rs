@@ -14,6 +14,7 @@
 mod bytes;
 mod delimited;
 mod dialect;
+mod element;
 mod error;
 mod export;
 mod json;

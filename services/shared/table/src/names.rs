@@ -4,9 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use crate::warning::Warning;
 
+/// How many bytes of a name are kept.
+const NAME_BYTES: usize = 256;
+
 /// Makes names of what a header holds; cells past its end get made-up names up to `width`.
 pub(crate) fn unique(header: Vec<String>, width: usize, warnings: &mut Vec<Warning>) -> Vec<String> {
-    let mut given: Vec<String> = header.into_iter().map(|name| name.trim().to_owned()).collect();
+    let mut given: Vec<String> = header.iter().map(|name| cut(name.trim()).to_owned()).collect();
+    let long = header.iter().filter(|name| name.trim().len() > NAME_BYTES).count() as u64;
     given.resize(given.len().max(width), String::new());
     let empty = given.iter().filter(|name| name.is_empty()).count() as u64;
     let mut taken: HashSet<String> = given.iter().filter(|name| !name.is_empty()).cloned().collect();
@@ -32,6 +36,7 @@ pub(crate) fn unique(header: Vec<String>, width: usize, warnings: &mut Vec<Warni
             warnings.push(Warning { count, ..Warning::whole(reason, message) });
         }
     };
+    warn("LONG_COLUMN_NAME", "Names of columns were cut to 256 bytes.", long);
     warn("EMPTY_COLUMN_NAME", "Columns without a name were named after their position.", empty);
     warn("REPEATED_COLUMN_NAME", "Columns with the name of an earlier one got a number.", repeated);
     names
@@ -40,6 +45,10 @@ pub(crate) fn unique(header: Vec<String>, width: usize, warnings: &mut Vec<Warni
 /// The names of `width` columns that have none.
 pub(crate) fn made_up(width: usize) -> Vec<String> {
     (1..=width).map(|number| format!("column_{number}")).collect()
+}
+
+fn cut(name: &str) -> &str {
+    &name[..name.floor_char_boundary(NAME_BYTES)]
 }
 
 fn free(wanted: &str, taken: &mut HashSet<String>) -> String {

@@ -86,6 +86,11 @@ impl Opening<'_> {
         }
         let (rows, header) = Delimited::open(self.stream(encoding)?, dialect, &limits)?;
         let width = dialect.width.max(header.len());
+        if dialect.preamble > 0 {
+            let message = "Lines of text above the table were left out.";
+            self.warnings
+                .push(Warning { count: dialect.preamble as u64, ..Warning::whole("PREAMBLE_SKIPPED", message) });
+        }
         let names = if dialect.header {
             names::unique(header, width, &mut self.warnings)
         } else {

@@ -30,9 +30,17 @@ fn text_column(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
         DataType::LargeUtf8 | DataType::Utf8View => non_empty(cast(column, &DataType::Utf8)?.as_string::<i32>()),
         DataType::Dictionary(_, values) => return text_column(&cast(column, values)?),
         kind if kind.is_nested() => nested_column(column)?,
-        _ => formatted_column(column)?,
+        _ => formatted_column(&in_utc(column)?)?,
     };
     Ok(Arc::new(texts))
+}
+
+/// Instants with the name of a zone, which takes a data base to render, as instants in UTC.
+fn in_utc(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match column.data_type() {
+        DataType::Timestamp(unit, Some(_)) => cast(column, &DataType::Timestamp(*unit, Some("+00:00".into()))),
+        _ => Ok(column.clone()),
+    }
 }
 
 fn has_empty(texts: &StringArray) -> bool {
@@ -92,7 +100,8 @@ fn json(column: &ArrayRef, row: usize, out: &mut String) -> Result<(), ArrowErro
 
 fn json_scalar(column: &ArrayRef, kind: &DataType, row: usize, out: &mut String) -> Result<(), ArrowError> {
     let options = FormatOptions::default();
-    let text = ArrayFormatter::try_new(column.as_ref(), &options)?.value(row).to_string();
+    let column = in_utc(&column.slice(row, 1))?;
+    let text = ArrayFormatter::try_new(column.as_ref(), &options)?.value(0).to_string();
     let bare = kind.is_numeric() && text.parse::<f64>().is_ok_and(f64::is_finite) || *kind == DataType::Boolean;
     if bare {
         out.push_str(&text);

@@ -1,0 +1,74 @@
+//! The Gregorian calendar.
+
+/// Days from 1970-01-01 to a day of the Gregorian calendar; nothing when there is no such day.
+///
+/// Source: Howard Hinnant, chrono-compatible low-level date algorithms.
+pub(crate) fn days(year: i64, month: i64, day: i64) -> Option<i64> {
+    if !(1..=9999).contains(&year) || !(1..=12).contains(&month) || day < 1 || day > month_length(year, month) {
+        return None;
+    }
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    Some(era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468)
+}
+
+fn month_length(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// The number of the month with this name or its first three letters.
+pub(crate) fn month_named(word: &[u8]) -> Option<i64> {
+    const NAMES: [&str; 12] = [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+    ];
+    let names = |name: &&str| {
+        let name = name.as_bytes();
+        let whole = word.eq_ignore_ascii_case(name);
+        whole
+            || word.len() == 3 && word.eq_ignore_ascii_case(&name[..3])
+            || word.eq_ignore_ascii_case(b"sept") && name[0] == b's'
+    };
+    NAMES.iter().position(|name| names(name)).map(|index| index as i64 + 1)
+}
+
+/// Tells whether this is the name of a day of the week, or its first three letters.
+pub(crate) fn is_weekday(word: &[u8]) -> bool {
+    const NAMES: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    let names = |name: &&str| {
+        word.eq_ignore_ascii_case(name.as_bytes())
+            || word.len() == 3 && word.eq_ignore_ascii_case(&name.as_bytes()[..3])
+    };
+    NAMES.iter().any(|name| names(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_counted_from_1970() {
+        assert_eq!(days(1970, 1, 1), Some(0));
+        assert_eq!(days(2000, 3, 1), Some(11_017));
+        assert_eq!(days(1, 1, 1), Some(-719_162));
+        assert_eq!(days(1900, 2, 29), None);
+        assert_eq!(days(2000, 2, 29), Some(11_016));
+    }
+}
