@@ -8,7 +8,7 @@ use proto::discovery::v1::source::Settings;
 use rpc::Violations;
 use types::Malformed;
 
-use crate::discoverer::{Found, Glob, Warning};
+use crate::discoverer::{Glob, Warning};
 use crate::service::{Kinds, Previewed};
 use crate::source::{Changes, Crawl, Draft, Retraction, Source};
 
@@ -65,10 +65,10 @@ fn warning(warning: Warning) -> pb::CrawlWarning {
 pub fn previewed(previewed: Previewed) -> pb::PreviewSourceResponse {
     use pb::preview_source_response::Item;
     let item = match previewed {
-        Previewed::Dataset(Found { path, size_bytes, version_token, .. }) => Item::Dataset(pb::FoundDataset {
-            path,
-            size_bytes: size_bytes.map(|size| i64::try_from(size).unwrap_or(i64::MAX)),
-            version_token,
+        Previewed::Dataset(found) => Item::Dataset(pb::FoundDataset {
+            path: found.path,
+            size_bytes: found.size_bytes.map(|size| i64::try_from(size).unwrap_or(i64::MAX)),
+            version_token: found.version_token,
         }),
         Previewed::Summary { datasets, truncated } => {
             Item::Summary(pb::PreviewSummary { datasets: i64::try_from(datasets).unwrap_or(i64::MAX), truncated })

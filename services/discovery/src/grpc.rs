@@ -158,19 +158,10 @@ fn refused(error: Error) -> Status {
     to_status(&error)
 }
 
-/// Both values, unless a field is bad: then all of the bad ones are told.
-fn both<A, B>(mut violations: Violations, a: Option<A>, b: Option<B>) -> Result<(A, B), Status> {
-    match (a, b) {
-        (Some(a), Some(b)) => {
-            violations.finish()?;
-            Ok((a, b))
-        }
-        _ => {
-            violations.check(!violations.is_empty(), "", "the request cannot be read");
-            violations.finish()?;
-            Err(to_status(&Error::Malformed { what: "a request" }))
-        }
-    }
+/// Both values, unless a field is bad: then every bad one is told. What could not be read left a violation.
+fn both<A, B>(violations: Violations, a: Option<A>, b: Option<B>) -> Result<(A, B), Status> {
+    violations.finish()?;
+    a.zip(b).ok_or_else(|| to_status(&Error::Malformed { what: "a request" }))
 }
 
 /// What tells a repeated call: its id, and what it asks. The id itself is no part of that.

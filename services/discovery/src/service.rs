@@ -52,7 +52,7 @@ pub fn walk_options(exclude: &[String], config: &Config, page_size: usize, after
 #[derive(Debug)]
 pub enum Previewed {
     /// A dataset that would be announced.
-    Dataset(Found),
+    Dataset(Box<Found>),
     /// The end.
     Summary {
         /// How many datasets were listed.
@@ -187,7 +187,7 @@ impl Discovery {
                         break;
                     }
                     datasets += 1;
-                    yield Previewed::Dataset(found);
+                    yield Previewed::Dataset(Box::new(found));
                 }
                 if truncated {
                     break;

@@ -296,7 +296,7 @@ impl Store {
             Box::pin(async move {
                 let present = crawls::changed_after(conn, &tenant, source.as_ref(), after, limit).await?;
                 let gone = removal::removed_after(conn, &tenant, source.as_ref(), after, limit).await?;
-                let mut all: Vec<Changed> = present.into_iter().map(Changed::Present).collect();
+                let mut all: Vec<Changed> = present.into_iter().map(Box::new).map(Changed::Present).collect();
                 all.extend(gone.into_iter().map(Changed::Gone));
                 all.sort_by_key(Changed::change);
                 all.truncate(limit as usize);
@@ -311,7 +311,7 @@ impl Store {
 #[derive(Debug, Clone)]
 pub enum Changed {
     /// A crawl as it is.
-    Present(Crawl),
+    Present(Box<Crawl>),
     /// A crawl that is gone.
     Gone(RemovedCrawl),
 }

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use fetch::{ByteStream, Fetcher};
 use futures::{StreamExt, TryStreamExt, stream};
 use proto::common::v1::Metadata;
-use types::{Fault, Origin};
+use types::Origin;
 
 use super::package::{FILE_NAME, Package};
 use super::{Found, Page, Walk, WalkOptions, Warning};
@@ -220,7 +220,7 @@ impl<T: Tree> TreeWalk<T> {
                 Err(error) => {
                     page.warnings.push(Warning::of(&path, &error));
                     // It is there, as far as anybody can tell, so it must not be taken for missing.
-                    if error.kind().is_transient() {
+                    if !error.is_gone() && !error.leads_out() {
                         page.unread.push(path);
                     }
                 }

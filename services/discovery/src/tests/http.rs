@@ -240,10 +240,14 @@ async fn a_file_whose_state_cannot_be_read_is_not_taken_for_missing() {
     world.create(index(address, "/data/")).await.unwrap();
     world.crawl().await;
     world.told().await;
-    site.odd("/data/b.csv", 503, "", "");
-    let crawl = world.crawl_again(true).await;
-    assert_eq!((count(&crawl, "failed"), count(&crawl, "missing")), (1, 0));
-    assert_eq!(world.told().await, []);
+    for status in [503, 403] {
+        site.odd("/data/b.csv", status, "", "");
+        let crawl = world.crawl_again(true).await;
+        assert_eq!((count(&crawl, "failed"), count(&crawl, "missing")), (1, 0), "{status}");
+        assert_eq!(world.told().await, []);
+    }
+    site.odd("/data/b.csv", 410, "", "");
+    assert_eq!(count(&world.crawl_again(false).await, "retracted"), 1);
 }
 
 #[tokio::test]
