@@ -20,6 +20,16 @@ pub fn grants(roles: &[Role], permission: &str) -> bool {
         })
 }
 
+/// Tells whether whoever holds `held` may do all that `role` may, so that it can be passed on: an administrator may do
+/// what a publisher may, and a publisher what a reader may.
+pub fn covers(held: &[Role], role: Role) -> bool {
+    held.iter().any(|held| match held {
+        Role::Admin => matches!(role, Role::Admin | Role::Publisher | Role::Reader),
+        Role::Publisher => matches!(role, Role::Publisher | Role::Reader),
+        Role::Reader | Role::Operator => *held == role,
+    })
+}
+
 /// All permissions that some method asks for and `roles` grant, sorted.
 pub fn granted(roles: &[Role]) -> Vec<String> {
     let asked = proto::RULES.iter().filter_map(|rule| match rule.access {
@@ -49,6 +59,16 @@ mod tests {
         }
         assert!(!grants(&[], "datasets.read"));
         assert!(grants(&[], "keys.read"));
+    }
+
+    #[test]
+    fn what_a_role_covers_it_grants() {
+        let all = [Role::Admin, Role::Publisher, Role::Reader, Role::Operator];
+        for (held, role) in all.iter().flat_map(|held| all.map(|role| (*held, role))) {
+            let more = granted(&[role]).into_iter().find(|permission| !grants(&[held], permission));
+            assert!(!covers(&[held], role) || more.is_none(), "{held:?} does not grant {more:?}");
+        }
+        assert!(!covers(&[Role::Admin], Role::Operator) && !covers(&[Role::Operator], Role::Reader));
     }
 
     #[test]

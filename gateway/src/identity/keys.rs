@@ -9,6 +9,7 @@ use super::store::keys::{self, ApiKey};
 use super::store::{users, word};
 use super::{Identities, Operators, may_act_on, may_administer, token};
 use crate::Error;
+use crate::permission::covers;
 
 /// An API key to be made.
 pub struct NewKey {
@@ -119,7 +120,7 @@ fn may_pass_on(caller: &Identity, user: &UserName, held: &[Role], asked: Option<
     let passed = asked.unwrap_or(held);
     may_act_on(caller, passed)?;
     let own = is(caller, &user.user);
-    let lacking = |role: &&Role| !held.contains(role) || (own && !caller.roles.contains(role));
+    let lacking = |role: &&Role| !covers(held, **role) || (own && !covers(&caller.roles, **role));
     match passed.iter().find(lacking) {
         Some(role) => Err(Error::RoleNotHeld { role: word(*role) }),
         None => Ok(()),
@@ -153,6 +154,8 @@ mod tests {
         assert_eq!(check(&caller("ada", &[Admin]), &held, None), Err("OPERATOR_REQUIRED"));
         // Nobody passes on what the user does not have.
         assert_eq!(check(&caller("ada", &held), &[Reader], Some(&[Admin])), Err("ROLE_NOT_HELD"));
+        // What a role covers may be passed on.
+        assert_eq!(check(&caller("ada", &held), &held, Some(&[Reader])), Ok(()));
         // An administrator makes keys for others, but none that operates the platform.
         assert_eq!(check(&caller("bob", &[Admin]), &[Reader], None), Ok(()));
         assert_eq!(check(&caller("bob", &[Admin]), &held, None), Err("OPERATOR_REQUIRED"));

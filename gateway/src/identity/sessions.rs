@@ -30,10 +30,11 @@ impl Identities {
         password: Secret<String>,
         address: &str,
     ) -> Result<Tokens, Error> {
-        let who = format!("{tenant}/{user}");
-        self.throttle.begin(&who, address)?;
         let name = tenant.parse::<TenantId>().ok().zip(user.parse::<UserId>().ok());
         let name = name.map(|(tenant, user)| UserName::new(tenant, user));
+        // What is no name counts as one: nobody is to fill the memory with them.
+        let who = name.as_ref().map(ToString::to_string).unwrap_or_default();
+        self.throttle.begin(&who, address)?;
         let stored = match name.clone() {
             Some(name) => self.db.read(|conn| Box::pin(async move { users::get(conn, &name).await })).await?,
             None => None,

@@ -81,6 +81,7 @@ mod tests {
         // Another address is not held up, so that nobody can lock somebody else out.
         throttle.begin("main/ada", "10.0.0.2").unwrap();
         throttle.begin("main/bob", "10.0.0.1").unwrap();
+        throttle.begin("main/bob", "10.0.0.1").unwrap();
         throttle.begin("main/bob", "10.0.0.1").unwrap_err();
         clock.advance(Duration::from_secs(20));
         throttle.begin("main/ada", "10.0.0.1").unwrap();

@@ -6,6 +6,7 @@ use types::{Identity, KeyId, Subject, Timestamp};
 use super::{read_roles, time};
 use crate::Error;
 use crate::identity::token::Hash;
+use crate::permission::covers;
 
 type Row = (String, String, String, bool, bool, Option<String>, Option<i64>, Option<i64>);
 
@@ -52,11 +53,16 @@ fn judge(row: Option<Row>, now: Timestamp) -> Result<Identity, Error> {
     if tenant_disabled {
         return Err(Error::TenantDisabled);
     }
-    let mut roles = read_roles(&roles, "users.roles")?;
-    if let Some(narrowed) = narrowed {
-        let narrowed = read_roles(&narrowed, "api_keys.roles")?;
-        roles.retain(|role| narrowed.contains(role));
-    }
+    let held = read_roles(&roles, "users.roles")?;
+    let roles = match narrowed {
+        None => held,
+        // What the user has lost since the key was made, the key has lost too.
+        Some(narrowed) => {
+            let mut narrowed = read_roles(&narrowed, "api_keys.roles")?;
+            narrowed.retain(|role| covers(&held, *role));
+            narrowed
+        }
+    };
     let malformed = |_| Error::Malformed { column: "users.id" };
     Ok(Identity {
         subject: Subject::User(user.parse().map_err(malformed)?),
