@@ -1,0 +1,115 @@
+//! The bench of the mesh: the figures that were set as goals, measured on this machine, as one Markdown table.
+//!
+//! `integration-tests/bench.sh` builds what this needs and runs it. The binary that is measured is the one at `--binary`,
+//! run as a user runs it, on fresh data directories and loopback ports; one figure, what the edge adds to a call, needs
+//! the same routes behind two doors, so those are wired in this process. The table goes to stdout, progress to stderr.
+//!
+//! Nothing here is a test: figures depend on the machine, so the table says how fast its disk and one of its cores are.
+
+// A bench is a client on its own, without a mesh around it: it spawns its concurrent callers itself.
+#![allow(clippy::disallowed_methods)]
+
+mod calibration;
+mod client;
+mod corpus;
+mod door;
+mod edge;
+mod figures;
+mod process;
+mod searches;
+mod start;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+use figures::Table;
+
+/// What the bench was asked to do.
+struct Options {
+    /// The binary that is measured.
+    binary: PathBuf,
+    /// Records in the index when searches are timed.
+    records: usize,
+    /// Runs of what is started anew for each run.
+    starts: usize,
+    /// Rounds of calls, and calls in each.
+    rounds: usize,
+    calls: usize,
+    /// The only part to run; all of them when none is named.
+    only: Option<String>,
+}
+
+const PARTS: [&str; 4] = ["start", "size", "search", "edge"];
+const USAGE: &str = "usage: mesh --bench --binary PATH [--records N] [--starts N] [--rounds N] [--calls N] \
+                     [--only start|size|search|edge]";
+
+fn main() -> ExitCode {
+    // Only `cargo bench` passes `--bench`. `cargo test --benches` runs this too, and shall not wait for it.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return ExitCode::SUCCESS;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads can be started");
+    match runtime.block_on(run()) {
+        Ok(table) => {
+            println!("{table}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<Table> {
+    let options = Options::parse(std::env::args().skip(1))?;
+    // Beside the build, so on a real disk: temporary folders may lie in memory, where syncing costs nothing.
+    let work = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).context("cannot make a folder to work in")?;
+    let mut table = Table::new(calibration::measure(work.path())?);
+
+    for part in PARTS.iter().filter(|part| options.only.as_ref().is_none_or(|only| only == *part)) {
+        match *part {
+            "start" => start::measure(&options, work.path(), &mut table).await?,
+            "size" => table.add(figures::binary_size(&options.binary, work.path())?),
+            "search" => searches::measure(&options, work.path(), &mut table).await?,
+            _ => edge::measure(&options, work.path(), &mut table).await?,
+        }
+    }
+    Ok(table)
+}
+
+impl Options {
+    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
+        let mut binary = None;
+        let mut only = None;
+        let (mut records, mut starts, mut rounds, mut calls) = (10_000, 5, 5, 1000);
+        while let Some(argument) = arguments.next() {
+            if argument == "--bench" {
+                continue;
+            }
+            let value = arguments.next().with_context(|| format!("`{argument}` needs a value; {USAGE}"))?;
+            match argument.as_str() {
+                "--binary" => binary = Some(PathBuf::from(value)),
+                "--records" => records = count(&value)?,
+                "--starts" => starts = count(&value)?,
+                "--rounds" => rounds = count(&value)?,
+                "--calls" => calls = count(&value)?,
+                "--only" if PARTS.contains(&value.as_str()) => only = Some(value),
+                "--only" => bail!("`{value}` is no part; {USAGE}"),
+                _ => bail!("`{argument}` is no option; {USAGE}"),
+            }
+        }
+        let binary = binary.with_context(|| format!("`--binary` is missing; {USAGE}"))?;
+        let binary = binary.canonicalize().with_context(|| format!("there is no binary {}", binary.display()))?;
+        Ok(Self { binary, records, starts, rounds, calls, only })
+    }
+}
+
+fn count(text: &str) -> Result<usize> {
+    match text.parse() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => bail!("`{text}` is no count; {USAGE}"),
+    }
+}

@@ -1,0 +1,25 @@
+//! One test per promise of `docs/promises.md`, against a real `millrace up`.
+//!
+//! A promise without a test here, or a test here without a promise, fails `contract`.
+#![allow(clippy::disallowed_methods)]
+
+mod arrows;
+mod calls;
+mod contract;
+mod dead_letters;
+mod downloads;
+mod first_path;
+mod garbage;
+mod index;
+mod kills;
+mod limits;
+mod paging;
+mod profiles;
+mod records;
+mod refusals;
+mod retraction;
+mod sources;
+mod starts;
+mod tenants;
+mod traces;
+mod watches;
