@@ -46,7 +46,7 @@ pub(crate) fn month_named(word: &[u8]) -> Option<i64> {
             || word.len() == 3 && word.eq_ignore_ascii_case(&name[..3])
             || word.eq_ignore_ascii_case(b"sept") && name[0] == b's'
     };
-    NAMES.iter().position(|name| names(name)).map(|index| index as i64 + 1)
+    NAMES.iter().position(names).map(|index| index as i64 + 1)
 }
 
 /// Tells whether this is the name of a day of the week, or its first three letters.
@@ -56,7 +56,7 @@ pub(crate) fn is_weekday(word: &[u8]) -> bool {
         word.eq_ignore_ascii_case(name.as_bytes())
             || word.len() == 3 && word.eq_ignore_ascii_case(&name.as_bytes()[..3])
     };
-    NAMES.iter().any(|name| names(name))
+    NAMES.iter().any(names)
 }
 
 #[cfg(test)]

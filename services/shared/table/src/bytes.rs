@@ -1,12 +1,12 @@
 //! The decompressed bytes of a file, counted and bounded.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 use crate::error::Error;
 use crate::limits::{CancelFlag, Limits};
@@ -52,7 +52,7 @@ impl Input {
         self.read.store(0, Ordering::Relaxed);
         let file = Counted { file: self.file()?, read: self.read.clone() };
         let stream = if self.gzip {
-            Stream::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(64 << 10, file))))
+            Stream::Gzip(Some(Box::new(GzDecoder::new(BufReader::with_capacity(64 << 10, file)))))
         } else {
             Stream::Plain(file)
         };
@@ -72,7 +72,8 @@ pub(crate) struct Bytes {
 
 enum Stream {
     Plain(Counted),
-    Gzip(Box<MultiGzDecoder<BufReader<Counted>>>),
+    /// The member that is being decompressed; nothing after the last one.
+    Gzip(Option<Box<GzDecoder<BufReader<Counted>>>>),
 }
 
 impl Bytes {
@@ -83,7 +84,7 @@ impl Bytes {
         }
         let count = match &mut self.stream {
             Stream::Plain(file) => file.read(buffer).map_err(Error::Io)?,
-            Stream::Gzip(decoder) => decoder.read(buffer).map_err(|error| self.gzip_error(error))?,
+            Stream::Gzip(member) => read_members(member, buffer).map_err(|error| self.gzip_error(error))?,
         };
         self.given += count as u64;
         self.check_size()?;
@@ -122,6 +123,27 @@ impl Bytes {
             _ => Error::CorruptGzip { offset },
         }
     }
+}
+
+/// Reads from one member after another. Zeros after the last one are padding, as gzip itself takes them.
+fn read_members(member: &mut Option<Box<GzDecoder<BufReader<Counted>>>>, buffer: &mut [u8]) -> std::io::Result<usize> {
+    while let Some(decoder) = member.as_mut() {
+        let count = decoder.read(buffer)?;
+        if count > 0 || buffer.is_empty() {
+            return Ok(count);
+        }
+        let file = decoder.get_mut();
+        let at_end = loop {
+            let rest = file.fill_buf()?;
+            let padding = rest.iter().take_while(|byte| **byte == 0).count();
+            if rest.is_empty() || padding < rest.len() {
+                break rest.is_empty();
+            }
+            file.consume(padding);
+        };
+        *member = member.take().filter(|_| !at_end).map(|decoder| Box::new(GzDecoder::new(decoder.into_inner())));
+    }
+    Ok(0)
 }
 
 struct Counted {

@@ -75,6 +75,7 @@ impl Opening<'_> {
         }
         let sample = if encoding == UTF_8 { sample } else { decode(head, encoding) };
         refuse_implausible(&sample)?;
+        refuse_undecodable(&sample)?;
         let dialect = dialect::sniff(&sample, self.whole, self.hint).ok_or(Error::Empty)?;
         self.delimited(encoding, dialect)
     }
@@ -207,6 +208,12 @@ fn refuse_implausible(sample: &str) -> Result<(), Error> {
         odd += u64::from(character.is_control() && !matches!(character, '\t' | '\n' | '\r' | '\u{c}'));
     }
     if odd * 50 > total { Err(Error::NotATable { found: "binary data" }) } else { Ok(()) }
+}
+
+/// Text of which a quarter did not decode is none.
+fn refuse_undecodable(sample: &str) -> Result<(), Error> {
+    let (total, lost) = (sample.chars().count(), sample.matches('\u{fffd}').count());
+    if lost * 4 > total { Err(Error::NotATable { found: "binary data" }) } else { Ok(()) }
 }
 
 /// Tells whether text begins as JSON does; a header of CSV may begin with a bracket, too.

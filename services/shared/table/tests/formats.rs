@@ -200,7 +200,7 @@ fn names_in_brackets_are_csv() {
 
 #[test]
 fn gzip_is_found_by_its_bytes_in_one_member_or_more() {
-    let two = [gzip(b"a,b\n1,2\n"), gzip(b"3,4\n")].concat();
+    let two = [gzip(b"a,b\n1,2\n"), gzip(b""), gzip(b"3,4\n"), vec![0; 600]].concat();
     let read = read_named(&two, "misnamed.csv");
     assert_eq!(read.cells(), [["1", "2"], ["3", "4"]]);
     assert!(read.reader.recipe().gzip);
