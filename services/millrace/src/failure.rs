@@ -111,7 +111,10 @@ fn line(status: &Status) -> String {
         text = format!("{text}: {}", fields.collect::<Vec<_>>().join("; "));
     }
     let setting = info.and_then(|info| info.metadata.get("setting"));
-    if let Some(todo) = todo(status.code(), setting.map(String::as_str)) {
+    // A message that names the setting, or a refused login, has said already what to do.
+    let said = setting.is_some_and(|setting| setting != "folder_roots" && text.contains(setting.as_str()))
+        || info.is_some_and(|info| info.reason == "LOGIN_FAILED");
+    if let Some(todo) = todo(status.code(), setting.map(String::as_str)).filter(|_| !said) {
         text = format!("{text}; {todo}");
     }
     if let Some(delay) = details.retry_info().and_then(|retry| retry.retry_delay) {

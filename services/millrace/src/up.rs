@@ -5,6 +5,7 @@
 
 mod banner;
 mod demo;
+mod drain;
 mod keys;
 mod mesh;
 mod settings;
@@ -106,7 +107,10 @@ async fn serve(
         Banner { gateway: sockets.gateway_address(), admin: sockets.admin_address(), token: dir.join(TOKEN_FILE) };
     let Sockets { gateway, admin } = sockets;
     let served = mesh.gateway;
-    supervisor.serve("gateway", |stop| async move { Ok(rpc::serve(gateway, served, stop.cancelled_owned()).await?) });
+    supervisor.serve("gateway", |stop| async move {
+        let served = drain::end_watches(served, stop.clone());
+        Ok(rpc::serve(gateway, served, stop.cancelled_owned()).await?)
+    });
     supervisor.serve("admin page", |stop| runtime::admin::serve(admin, page, stop));
     supervisor.at_end("stores", closing);
     supervisor.ready();

@@ -10,7 +10,7 @@ use types::Timestamp;
 
 use crate::client::{Client, Seen, Watched, follow};
 use crate::failure::Failure;
-use crate::output::{self, short};
+use crate::output;
 use crate::progress::Progress;
 
 /// Watches a crawl until it has ended.
@@ -94,8 +94,8 @@ pub async fn datasets_settled(client: &Client, crawl: &discovery::Crawl) -> Resu
     })
     .await?;
     progress.finish(&board.text());
-    for (name, error) in &board.failures {
-        output::note(&format!("failed: {}: {error}", short(name)));
+    for error in board.failures.values() {
+        output::note(&format!("failed: {error}"));
     }
     Ok(())
 }

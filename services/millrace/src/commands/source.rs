@@ -186,6 +186,8 @@ async fn add(context: &Context, client: &Client, kind: AddKind) -> Result<(), Fa
         return context.out.reply(&reply, created);
     }
     reply.crawl = Some(wait(client, reply.crawl.unwrap_or_default()).await?);
+    let name = reply.source.map(|source| source.name).unwrap_or_default();
+    reply.source = client.discovery().get_source(pb::GetSourceRequest { name }).await?.into_inner().source;
     context.out.reply(&reply, created)?;
     ended_well(reply.crawl.as_ref())
 }

@@ -129,3 +129,38 @@ fn url(dir: &DataDir, name: &str) -> String {
 fn unusable(dir: &DataDir, error: std::io::Error) -> Failure {
     Failure::other(format!("cannot use the data directory {}: {error}", dir.path().display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use proto::identity::v1::GetCallerRequest;
+    use runtime::{Supervisor, SystemClock};
+
+    use super::*;
+    use crate::client::{Client, Credential};
+    use crate::up::settings::Settings;
+
+    #[tokio::test]
+    async fn the_mesh_takes_the_token_that_it_left_for_its_owner_and_keeps_it_over_a_restart() {
+        let folder = testkit::temp_dir();
+        let settings = Settings::of_defaults();
+        for _ in 0..2 {
+            let dir = DataDir::acquire(folder.path()).unwrap();
+            let (mesh, closing) = build(&settings, &dir, Arc::new(SystemClock)).await.ok().unwrap();
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap().to_string();
+            let mut supervisor = Supervisor::new(Arc::new(SystemClock));
+            mesh.tasks.into_iter().for_each(|tasks| supervisor.supervise(tasks));
+            supervisor.serve("gateway", |stop| async move {
+                Ok(rpc::serve(listener, mesh.gateway, stop.cancelled_owned()).await?)
+            });
+            supervisor.at_end("stores", closing);
+            supervisor.ready();
+            let token = std::fs::read_to_string(dir.join("admin.token")).unwrap();
+            let client = Client::to(address, Credential::Token(token.trim().to_owned())).await.ok().unwrap();
+            let reply = client.identity().get_caller(GetCallerRequest {}).await.unwrap().into_inner();
+            assert_eq!(reply.caller.unwrap().user, "tenants/main/users/admin");
+            drop(client);
+            supervisor.run(async { "test" }).await.unwrap();
+        }
+    }
+}

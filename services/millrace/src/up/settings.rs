@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use fetch::{IpNet, Policy};
-use runtime::config::{ConfigError, Loader};
+use runtime::config::Loader;
 use runtime::telemetry::Logging;
 use serde::{Deserialize, Serialize};
 use types::{ByteSize, Span};
@@ -75,7 +75,7 @@ impl Settings {
     pub fn load(args: &UpArgs) -> Result<Self, Failure> {
         let path = |path: &PathBuf| path.to_string_lossy().into_owned();
         let roots: Vec<String> = args.folder_roots.iter().map(path).collect();
-        let settings: Self = defaults()
+        defaults(args.demo)
             .file(args.config.as_deref())
             .env("MILLRACE")
             .set_some("listen", args.listen.clone())
@@ -83,10 +83,14 @@ impl Settings {
             .set_some("data_dir", args.data_dir.as_ref().map(path))
             .set_some("folder_roots", (!roots.is_empty()).then_some(roots))
             .set_some("allow_plaintext", args.allow_plaintext.then_some(true))
-            .load()
-            .map_err(wrong)?;
-        ConfigError::check(settings.problems()).map_err(wrong)?;
-        Ok(settings)
+            .load_checked(Self::problems)
+            .map_err(|error| Failure::usage(error.to_string()))
+    }
+
+    /// The defaults alone.
+    #[cfg(test)]
+    pub fn of_defaults() -> Self {
+        defaults(false).load().unwrap()
     }
 
     /// The settings as TOML.
@@ -141,30 +145,24 @@ impl Settings {
     }
 }
 
-fn defaults() -> Loader {
-    Loader::new()
-        .defaults("", include_str!("../../default.toml"))
+fn defaults(demo: bool) -> Loader {
+    let loader = Loader::new().defaults("", include_str!("../../default.toml"));
+    // Whoever looks at the demonstration wants to see its progress, not the log.
+    let loader = if demo { loader.defaults("logging", "format = 'text'\nfilter = 'warn'") } else { loader };
+    loader
         .defaults("gateway", gateway::DEFAULTS)
         .defaults("discovery", discovery::config::DEFAULTS)
         .defaults("profiling", profiling::Config::DEFAULTS)
         .defaults("catalog", catalog::config::DEFAULTS)
 }
 
-fn wrong(error: ConfigError) -> Failure {
-    Failure::usage(error.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn settings() -> Settings {
-        defaults().load().unwrap()
-    }
-
     #[test]
     fn the_defaults_are_valid_and_print() {
-        let settings = settings();
+        let settings = Settings::of_defaults();
         assert_eq!(settings.problems(), Vec::<String>::new());
         assert_eq!(settings.listen, crate::client::DEFAULT_ADDRESS);
         assert_eq!(settings.data_dir, PathBuf::from(super::super::DEFAULT_DATA_DIR));
@@ -176,7 +174,7 @@ mod tests {
 
     #[test]
     fn every_problem_of_every_role_is_told_at_once() {
-        let mut settings = settings();
+        let mut settings = Settings::of_defaults();
         settings.fetch.allow_private = vec!["ten".to_owned()];
         settings.logging.filter = "a=loud".to_owned();
         settings.profiling.workers = 0;

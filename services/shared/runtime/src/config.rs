@@ -81,6 +81,12 @@ impl Loader {
 
     /// Joins all sources into settings, or tells everything that is wrong with them.
     pub fn load<T: DeserializeOwned>(self) -> Result<T, ConfigError> {
+        self.load_checked(|_: &T| Vec::new())
+    }
+
+    /// Like [`Loader::load`], with the problems that `validate` finds in the same message. Where a value cannot be
+    /// read, `validate` sees its default.
+    pub fn load_checked<T: DeserializeOwned>(self, validate: impl FnOnce(&T) -> Vec<String>) -> Result<T, ConfigError> {
         let mut problems = self.problems.clone();
         let mut figment = Figment::from(Serialized::defaults(&self.defaults));
         if let Some(path) = &self.file {
@@ -93,7 +99,7 @@ impl Loader {
             figment = figment.merge(Env::prefixed(prefix).split("__"));
         }
         figment = figment.merge(Serialized::defaults(&self.flags));
-        extract(&figment, &self.defaults, problems)
+        extract(&figment, &self.defaults, problems, validate)
     }
 }
 
@@ -123,8 +129,7 @@ pub fn env(name: &str) -> Option<String> {
 /// The folder for a user's own settings of this program: `$XDG_CONFIG_HOME/millrace`, else `~/.config/millrace`.
 pub fn user_folder() -> Option<PathBuf> {
     let named = env("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let home =
-        || env("HOME").map(|home| Path::new(&home).join(".config"));
+    let home = || env("HOME").map(|home| Path::new(&home).join(".config"));
     named.or_else(home).map(|folder| folder.join("millrace"))
 }
 
@@ -144,12 +149,16 @@ fn extract<T: DeserializeOwned>(
     figment: &Figment,
     defaults: &Dict,
     mut problems: Vec<String>,
+    validate: impl FnOnce(&T) -> Vec<String>,
 ) -> Result<T, ConfigError> {
     let mut values: Dict = figment.extract().map_err(|error| ConfigError { problems: vec![error.to_string()] })?;
     let mut seen: Vec<Vec<String>> = Vec::new();
     loop {
         let error = match Figment::from(Serialized::defaults(&values)).extract::<T>() {
-            Ok(settings) => return ConfigError::check(problems).map(|()| settings),
+            Ok(settings) => {
+                problems.extend(validate(&settings));
+                return ConfigError::check(problems).map(|()| settings);
+            }
             Err(error) => error,
         };
         problems.push(describe(figment, &error));

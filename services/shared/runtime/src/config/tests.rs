@@ -64,6 +64,11 @@ fn every_problem_is_in_one_message() {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert_eq!(error.problems.len(), 6, "{text}");
+    let checked = loader().file(Some(file.path())).load_checked(|settings: &Settings| {
+        assert_eq!(settings.catalog.page_size, 50, "the default stands for what cannot be read");
+        vec!["`listen` is too short".to_owned()]
+    });
+    assert_eq!(checked.unwrap_err().problems.len(), 6, "one more, and one less without the flag");
     assert!(text.contains("example") || text.contains("as in `10s`"), "{text}");
     assert!(text.contains(&file.path().display().to_string()), "{text}");
     assert!(text.contains("page_size, period"), "what would be right: {text}");
