@@ -64,7 +64,7 @@ pub fn migrations() -> Vec<&'static Migrator> {
 }
 
 /// What catalog stands on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Deps {
     /// Its own database, opened with [`migrations`].
     pub database: Database,
@@ -78,7 +78,7 @@ pub struct Deps {
     pub index_state: State,
     /// Reaches sources for downloads whose bytes were not kept.
     pub fetcher: Fetcher,
-    /// A folder for bytes on their way.
+    /// A folder for bytes on their way; catalog makes its own in it.
     pub spool: PathBuf,
 }
 
@@ -100,20 +100,14 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service<Routes>, BuildE
         return Err(BuildError::Config(problems));
     }
     metrics::describe();
-    let Deps { database, bus, objects, index, index_state, fetcher, spool } = deps;
-    let catalog = Catalog {
-        database: database.clone(),
-        store: Arc::new(store::Sqlite),
-        objects,
-        index,
-        fetcher,
-        spool: spool.into(),
-        config: Arc::new(config),
-    };
+    let index_state = deps.index_state.clone();
+    let (catalog, bus) = wire(config, deps);
+    service::spool::prepare(&catalog.spool).await?;
     let mut tasks = Tasks::new("catalog");
     catalog.catch_up(tasks.scope(), &index_state).await?;
     tasks::register(&mut tasks, &catalog, &bus);
 
+    let database = catalog.database.clone();
     let queues =
         status::Queues::new(database.clone(), bus, &[&CATALOG_DISCOVERY, &CATALOG_PROFILING], catalog.rebuild_queue());
     let operator = rpc::operator_service(
@@ -126,3 +120,19 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service<Routes>, BuildE
     let service = CatalogServiceServer::new(grpc::Grpc::new(catalog)).max_decoding_message_size(MAX_MESSAGE);
     Ok(Service::new(Routes::new(service).add_service(operator), tasks))
 }
+
+fn wire(config: Config, deps: Deps) -> (Catalog, Arc<dyn EventBus>) {
+    let catalog = Catalog {
+        database: deps.database,
+        store: Arc::new(store::Sqlite),
+        objects: deps.objects,
+        index: deps.index,
+        fetcher: deps.fetcher,
+        spool: deps.spool.join("catalog").into(),
+        config: Arc::new(config),
+    };
+    (catalog, deps.bus)
+}
+
+#[cfg(test)]
+mod tests;

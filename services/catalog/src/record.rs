@@ -261,6 +261,14 @@ impl Record {
         if self.index.done || held { State::Indexed } else { State::Indexing }
     }
 
+    /// How many bytes of a message it takes, roughly.
+    pub fn weight(&self) -> usize {
+        let Metadata { title, description, license, tags, origins } = &self.metadata;
+        let texts = tags.iter().chain(origins).chain([title, description, license, &self.found.path]);
+        // Names, times, the materialization and the latest attempt.
+        1024 + texts.map(|text| text.len() + 4).sum::<usize>()
+    }
+
     fn touch_index(&mut self) {
         self.index.touched = self.newest.is_some();
         self.index.done &= !self.index.touched;

@@ -18,7 +18,7 @@ use ::search::SearchIndex;
 use fetch::Fetcher;
 use objects::ObjectStore;
 use sql::Database;
-use types::{DatasetId, DatasetName, Digest, Permitted, Revision, SourceId, TenantId, TenantName};
+use types::{BoxFuture, DatasetId, DatasetName, Digest, Permitted, Revision, SourceId, TenantId, TenantName};
 
 use crate::Error;
 use crate::config::Config;
@@ -86,37 +86,59 @@ impl Catalog {
         &self,
         parent: Permitted<TenantName>,
         filter: ListFilter,
-        paging: Paging,
+        mut paging: Paging,
     ) -> Result<Page<Dataset>, Error> {
         let tenant = parent.into_inner().tenant;
         let query = format!("ListDatasets {filter:?}");
-        let (store, owner) = (self.store.clone(), tenant.clone());
-        let page = sql::pages::page(&self.database, tenant.as_str(), &query, &paging.token, paging.size, move |tx| {
-            Box::pin(async move { Ok(to_texts(store.list(tx, &owner, &filter).await?)) })
-        });
-        let page = page.await?;
-        let (store, ids) = (self.store.clone(), from_texts(&page.ids)?);
-        let read = self.database.read(move |tx| Box::pin(async move { datasets(&*store, tx, &tenant, &ids).await }));
-        Ok(Page { items: read.await?, next_token: page.next_page_token })
+        loop {
+            let (store, owner, filter) = (self.store.clone(), tenant.clone(), filter.clone());
+            let page = self.page(&tenant, &query, &paging, move |tx| {
+                Box::pin(async move { Ok(to_texts(store.list(tx, &owner, &filter).await?)) })
+            });
+            let page = page.await?;
+            let (store, owner, ids) = (self.store.clone(), tenant.clone(), from_texts(&page.ids)?);
+            let read = self.database.read(move |tx| Box::pin(async move { datasets(&*store, tx, &owner, &ids).await }));
+            let items = read.await?;
+            match fitting(&items, Dataset::weight) {
+                all if all == items.len() => return Ok(Page { items, next_token: page.next_page_token }),
+                fewer => paging.size = page_size(fewer),
+            }
+        }
     }
 
     /// Lists the versions of a dataset, newest first.
-    pub async fn list_versions(&self, parent: Permitted<DatasetName>, paging: Paging) -> Result<Page<Version>, Error> {
+    pub async fn list_versions(
+        &self,
+        parent: Permitted<DatasetName>,
+        mut paging: Paging,
+    ) -> Result<Page<Version>, Error> {
         let name = self.get(parent).await?.record.name;
         let query = format!("ListVersions {name}");
-        let (store, of) = (self.store.clone(), name.clone());
-        let page = sql::pages::page(&self.database, name.tenant.as_str(), &query, &paging.token, paging.size, |tx| {
-            Box::pin(async move { Ok(to_texts(store.list_versions(tx, &of).await?)) })
-        });
-        let page = page.await?;
-        let store = self.store.clone();
-        let wanted: Vec<_> =
-            from_texts(&page.ids)?.into_iter().map(|version| (name.dataset.clone(), version)).collect();
-        let read =
-            self.database.read(move |tx| Box::pin(async move { store.versions(tx, &name.tenant, &wanted).await }));
-        let mut items = read.await?;
-        items.sort_by_key(|version| std::cmp::Reverse(version.name.version));
-        Ok(Page { items, next_token: page.next_page_token })
+        loop {
+            let (store, of) = (self.store.clone(), name.clone());
+            let page = self.page(&name.tenant, &query, &paging, move |tx| {
+                Box::pin(async move { Ok(to_texts(store.list_versions(tx, &of).await?)) })
+            });
+            let page = page.await?;
+            let (store, of) = (self.store.clone(), name.clone());
+            let wanted: Vec<_> =
+                from_texts(&page.ids)?.into_iter().map(|number| (of.dataset.clone(), number)).collect();
+            let read =
+                self.database.read(move |tx| Box::pin(async move { store.versions(tx, &of.tenant, &wanted).await }));
+            let mut items = read.await?;
+            items.sort_by_key(|version| std::cmp::Reverse(version.name.version));
+            match fitting(&items, Version::weight) {
+                all if all == items.len() => return Ok(Page { items, next_token: page.next_page_token }),
+                fewer => paging.size = page_size(fewer),
+            }
+        }
+    }
+
+    async fn page<F>(&self, owner: &TenantId, query: &str, paging: &Paging, ids: F) -> Result<sql::pages::Page, Error>
+    where
+        F: for<'c> FnOnce(&'c mut Tx) -> BoxFuture<'c, Result<Vec<String>, sql::Error>> + Send,
+    {
+        Ok(sql::pages::page(&self.database, owner.as_str(), query, &paging.token, paging.size, ids).await?)
     }
 
     /// Edits what is said about a dataset. `based_on` 0 means whichever revision is current.
@@ -168,6 +190,30 @@ impl Catalog {
     }
 }
 
+impl Dataset {
+    /// How many bytes of a message it takes, roughly.
+    fn weight(&self) -> usize {
+        self.record.weight() + self.version.as_ref().map_or(0, Version::weight)
+    }
+}
+
+/// How much a page may take; no message of gRPC is longer than 4 MiB.
+const PAGE_BYTES: usize = 3 << 20;
+
+/// How many of `items`, but at least one, go into one message. A page with fewer than were asked for is a page, too.
+fn fitting<T>(items: &[T], weight: impl Fn(&T) -> usize) -> usize {
+    let mut total = 0;
+    let within = items.iter().take_while(|item| {
+        total += weight(item);
+        total <= PAGE_BYTES
+    });
+    within.count().max(1).min(items.len())
+}
+
+fn page_size(items: usize) -> i32 {
+    i32::try_from(items).unwrap_or(sql::pages::MAX_SIZE)
+}
+
 /// Reads a record, which must be there.
 async fn record(store: &dyn Store, tx: &mut Tx, name: &DatasetName) -> Result<Record, Error> {
     let found = store.records(tx, &name.tenant, std::slice::from_ref(&name.dataset)).await?.pop();
@@ -212,4 +258,17 @@ fn to_texts<T: ToString>(items: Vec<T>) -> Vec<String> {
 fn from_texts<T: FromStr>(texts: &[String]) -> Result<Vec<T>, sql::Error> {
     let read = |text: &String| text.parse().map_err(|_| sql::Error::Malformed { column: "page_pin_chunks.ids" });
     texts.iter().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_holds_what_one_message_takes_and_never_nothing() {
+        assert_eq!(fitting(&[1 << 20; 10], |bytes| *bytes), 3);
+        assert_eq!(fitting(&[9 << 20, 1], |bytes| *bytes), 1);
+        assert_eq!(fitting(&[1, 2], |bytes| *bytes), 2);
+        assert_eq!(fitting(&[], |bytes: &usize| *bytes), 0);
+    }
 }

@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use events::topology::{CATALOG_DISCOVERY, CATALOG_PROFILING};
-use events::{Consumer, ConsumerSpec, EventBus, Handler, Patience, Relay};
+use events::{Consumer, ConsumerSpec, EventBus, Handler, HandlerError, Patience, Relay};
 use runtime::{Reconcile, Report, Tasks};
-use types::BoxError;
+use types::{BoxError, ErrorKind, Fault};
 
+use crate::Error;
 use crate::service::Catalog;
 
 use discovery::FromDiscovery;
@@ -51,6 +52,17 @@ fn consume<H: Handler>(catalog: &Catalog, bus: &Arc<dyn EventBus>, spec: &Consum
     let patience = Patience { max_attempts: settings.max_attempts, ..Patience::default() };
     let consumer = Consumer::new(spec, catalog.database.clone(), bus.clone(), handler);
     Consume(consumer.with_patience(patience).with_wait(settings.wait.as_duration()))
+}
+
+/// Why an event was not applied. A back end that cannot be reached is no fault of the event: it waits, uncounted.
+fn refused(error: Error) -> HandlerError {
+    match error.kind() {
+        ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Exhausted => {
+            tracing::warn!(reason = error.reason(), %error, "an event waits for a back end");
+            HandlerError::NotYet(error.to_string())
+        }
+        _ => HandlerError::of(error),
+    }
 }
 
 /// Publishes what waits in the outbox.

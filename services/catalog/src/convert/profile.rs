@@ -47,7 +47,7 @@ pub fn profiled(profile: StoredProfile) -> Result<Profiled, Malformed> {
 fn column(profile: ColumnProfile) -> Column {
     let structural_type = profile.structural_type();
     let semantic_types = profile.semantic_types().filter(|meaning| *meaning != SemanticType::Unspecified).collect();
-    Column { name: profile.column, structural_type, semantic_types }
+    Column { name: cut(&profile.column, Version::SHOWN_CHARS), structural_type, semantic_types }
 }
 
 /// The least span that holds those of all temporal columns.
@@ -70,7 +70,7 @@ fn joined(coverage: Vec<TemporalCoverage>) -> Result<Option<TimeRange>, Malforme
 fn words(columns: &[ColumnProfile]) -> Words {
     let named = columns.iter().take(Words::MAX_COLUMNS);
     Words {
-        columns: named.map(|column| (cut(&column.column), column.structural_type())).collect(),
+        columns: named.map(|column| (cut(&column.column, Words::MAX_CHARS), column.structural_type())).collect(),
         values: values(columns),
     }
 }
@@ -86,7 +86,7 @@ fn values(columns: &[ColumnProfile]) -> Vec<String> {
         if values.len() == Words::MAX_VALUES {
             break;
         }
-        let text = cut(value.value.trim());
+        let text = cut(value.value.trim(), Words::MAX_CHARS);
         if !text.is_empty() && seen.insert(text.clone()) {
             values.push(text);
         }
@@ -94,8 +94,8 @@ fn values(columns: &[ColumnProfile]) -> Vec<String> {
     values
 }
 
-fn cut(text: &str) -> String {
-    text.chars().take(Words::MAX_CHARS).collect()
+fn cut(text: &str, chars: usize) -> String {
+    text.chars().take(chars).collect()
 }
 
 #[cfg(test)]

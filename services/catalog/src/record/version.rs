@@ -78,6 +78,13 @@ pub struct Words {
 impl Version {
     /// How many columns a version shows; its profile has them all.
     pub const SHOWN_COLUMNS: usize = 100;
+    /// How much of a column's name it shows, in characters.
+    pub const SHOWN_CHARS: usize = 1_000;
+
+    /// How many bytes of a message it takes, roughly.
+    pub fn weight(&self) -> usize {
+        512 + self.columns.iter().map(|column| column.name.len() + 16).sum::<usize>()
+    }
 
     /// Tells whether these bytes, read this way, are those of this version.
     pub fn has_bytes(&self, digest: &Digest, recipe: &Recipe) -> bool {
@@ -89,7 +96,7 @@ impl Words {
     /// How many columns search looks at.
     pub const MAX_COLUMNS: usize = 10_000;
     /// How many values search looks at.
-    pub const MAX_VALUES: usize = 2_000;
+    pub const MAX_VALUES: usize = 1_000;
     /// How much of one name or value search looks at, in characters.
     pub const MAX_CHARS: usize = 200;
 }

@@ -30,15 +30,36 @@ impl Catalog {
     /// A crash between the two leaves the records waiting; the next round does the same again, and the same operations
     /// give the same index. So nothing needs to be undone or remembered in between.
     pub async fn index_pending(&self, all: SystemScope) -> Result<Indexed, Error> {
-        let batch = self.pending(all).await?;
-        let Some(last) = batch.last().map(|entry| entry.record.index.change) else { return Ok(Indexed::default()) };
-        let full = batch.len() >= self.config.index_batch as usize;
-        let deleted = batch.iter().filter(|entry| entry.wanted.is_none()).count();
-        let round = Indexed { put: batch.len() - deleted, deleted, more: full };
-        let (operations, seen): (Vec<_>, Vec<_>) = batch.into_iter().map(Entry::split).unzip();
+        match self.next_round(all).await? {
+            Some(round) => self.take(round).await,
+            None => Ok(Indexed::default()),
+        }
+    }
+
+    /// Reads what the index lacks; none when it lacks nothing.
+    pub(crate) async fn next_round(&self, all: SystemScope) -> Result<Option<Round>, Error> {
+        let (store, limit) = (self.store.clone(), self.config.index_batch);
+        let read = self.database.read(move |tx| {
+            Box::pin(async move {
+                let records = store.to_index(tx, &all, limit).await?;
+                entries(&*store, tx, records).await
+            })
+        });
+        let batch = read.await?;
+        let Some(last) = batch.last().map(|entry| entry.record.index.change) else { return Ok(None) };
+        let more = batch.len() >= limit as usize;
+        let (operations, seen) = batch.into_iter().map(Entry::split).unzip();
+        Ok(Some(Round { operations, seen, last, more }))
+    }
+
+    /// Has the index take a round, and then the records.
+    pub(crate) async fn take(&self, round: Round) -> Result<Indexed, Error> {
+        let Round { operations, seen, last, more } = round;
+        let put = seen.iter().filter(|seen| seen.held.is_some()).count();
+        let deleted = seen.len() - put;
         self.index.apply(operations, last).await?;
         self.settle(seen).await?;
-        Ok(round)
+        Ok(Indexed { put, deleted, more })
     }
 
     /// What is done once at start: leases of an earlier process end, an index that was not found whole is rebuilt, and
@@ -58,17 +79,6 @@ impl Catalog {
             tracing::warn!(records = lost, "the search index is older than the records and takes their changes again");
         }
         Ok(())
-    }
-
-    async fn pending(&self, all: SystemScope) -> Result<Vec<Entry>, Error> {
-        let (store, limit) = (self.store.clone(), self.config.index_batch);
-        let read = self.database.read(move |tx| {
-            Box::pin(async move {
-                let records = store.to_index(tx, &all, limit).await?;
-                entries(&*store, tx, records).await
-            })
-        });
-        read.await
     }
 
     async fn settle(&self, seen: Vec<Seen>) -> Result<(), Error> {
@@ -93,6 +103,16 @@ impl Catalog {
         });
         write.await
     }
+}
+
+/// What one commit of the index takes.
+pub(crate) struct Round {
+    pub(crate) operations: Vec<Op>,
+    seen: Vec<Seen>,
+    /// The number of the last change among them.
+    pub(crate) last: i64,
+    /// Whether more records wait.
+    more: bool,
 }
 
 /// A record whose change the index has to take.

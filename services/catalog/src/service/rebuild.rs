@@ -1,6 +1,6 @@
 //! Rebuilds: the index is built anew from the records, beside readers of the old one, and then takes its place.
 
-use ::search::State;
+use ::search::{Document, State};
 use runtime::SystemScope;
 use sql::work::{self, Claim, Filter, NewWork, Outcome, Queue, WorkRow};
 use types::{Digest, RebuildId, RebuildName, TenantId, WorkError, WorkPhase};
@@ -8,7 +8,6 @@ use types::{Digest, RebuildId, RebuildName, TenantId, WorkError, WorkPhase};
 use super::index::{Entry, entries};
 use super::{Catalog, Page, Paging, RequestKey};
 use crate::Error;
-use crate::record::Record;
 use crate::store::Tx;
 
 /// The queue of rebuilds.
@@ -157,10 +156,7 @@ impl Catalog {
         let mut rebuild = self.index.begin_rebuild().await?;
         let total = self.last_index_change(all).await?.max(1);
         let (mut reached, mut count) = (0, 0i64);
-        loop {
-            let records = self.index_changed(all, reached).await?;
-            let Some(last) = records.last().map(|record| record.index.change) else { break };
-            let documents = self.documents(records).await?;
+        while let Some((documents, last)) = self.rebuild_batch(all, reached).await? {
             count += i64::try_from(documents.len()).unwrap_or_default();
             rebuild.add(documents).await?;
             reached = last;
@@ -175,18 +171,23 @@ impl Catalog {
         Ok(Outcome::Succeeded { counts: vec![("records".to_owned(), count)], detail: Vec::new() })
     }
 
-    async fn documents(&self, records: Vec<Record>) -> Result<Vec<::search::Document>, Error> {
-        let store = self.store.clone();
-        let read = self.database.read(move |tx| Box::pin(async move { entries(&*store, tx, records).await }));
-        Ok(read.await?.into_iter().filter_map(Entry::into_document).collect())
-    }
-
-    async fn index_changed(&self, all: SystemScope, after: i64) -> Result<Vec<Record>, Error> {
+    /// Reads the next documents of a rebuild, and the number of the last change that they hold.
+    pub(crate) async fn rebuild_batch(
+        &self,
+        all: SystemScope,
+        after: i64,
+    ) -> Result<Option<(Vec<Document>, i64)>, Error> {
         let (store, limit) = (self.store.clone(), self.config.rebuilds.batch);
-        let read = self
-            .database
-            .read(move |tx| Box::pin(async move { Ok(store.index_changed(tx, &all, after, limit).await?) }));
-        read.await
+        let read = self.database.read(move |tx| {
+            Box::pin(async move {
+                let records = store.index_changed(tx, &all, after, limit).await?;
+                let last = records.last().map(|record| record.index.change);
+                Ok::<_, Error>((entries(&*store, tx, records).await?, last))
+            })
+        });
+        let (entries, last) = read.await?;
+        let documents = entries.into_iter().filter_map(Entry::into_document).collect();
+        Ok(last.map(|last| (documents, last)))
     }
 
     async fn last_index_change(&self, all: SystemScope) -> Result<i64, Error> {

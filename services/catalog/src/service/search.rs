@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use ::search::{Facet, FacetField, Filter, Match, highlight};
-use types::{DatasetId, DatasetName, Permitted, TenantId, TenantName};
+use types::{DatasetId, Permitted, TenantId, TenantName};
 
-use super::{Catalog, Dataset};
+use super::{Catalog, Dataset, fitting};
 use crate::Error;
 use crate::document::texts;
 use crate::record::Words;
@@ -78,34 +78,44 @@ impl Catalog {
     ///
     /// The first page pins the whole list, so later pages neither repeat nor skip a dataset, whatever changes meanwhile.
     /// What was retracted or hidden meanwhile drops out of its page.
-    pub async fn search(&self, parent: Permitted<TenantName>, search: Search) -> Result<Found, Error> {
+    pub async fn search(&self, parent: Permitted<TenantName>, mut search: Search) -> Result<Found, Error> {
         let tenant = parent.into_inner().tenant;
-        let Pinned { pins, next_page_token, total, facets } = match search.page_token.as_str() {
-            "" => self.first_page(&tenant, &search).await?,
-            token => self.next_page(&tenant, &search, token).await?,
-        };
-        let (store, text) = (self.store.clone(), search.text.clone());
+        loop {
+            let Pinned { pins, next_page_token, total, facets } = match search.page_token.as_str() {
+                "" => self.first_page(&tenant, &search).await?,
+                token => self.next_page(&tenant, &search, token).await?,
+            };
+            let hits = self.read_hits(&tenant, pins, &search.text).await?;
+            let fitting = fitting(&hits, |hit| hit.as_ref().map_or(0, Hit::weight));
+            if fitting == hits.len() {
+                let truncated = total > u64::from(self.config.search_reach);
+                let hits = hits.into_iter().flatten().collect();
+                return Ok(Found { hits, next_page_token, total, facets, truncated });
+            }
+            search.page_size = fitting;
+        }
+    }
+
+    async fn read_hits(&self, tenant: &TenantId, pins: Vec<Pin>, text: &str) -> Result<Vec<Option<Hit>>, Error> {
+        let (store, tenant, text) = (self.store.clone(), tenant.clone(), text.to_owned());
         let read =
             self.database.read(move |tx| Box::pin(async move { read_hits(&*store, tx, &tenant, pins, &text).await }));
-        let truncated = total > u64::from(self.config.search_reach);
-        Ok(Found { hits: read.await?, next_page_token, total, facets, truncated })
+        read.await
     }
 
     async fn first_page(&self, tenant: &TenantId, search: &Search) -> Result<Pinned, Error> {
         let found = self.index.search(&self.query(tenant, search, self.config.search_reach as usize)).await?;
-        let mut pins = found.hits.iter().map(Pin::of).collect::<Result<Vec<_>, _>>()?;
-        if pins.len() <= search.page_size {
-            let next_page_token = String::new();
-            return Ok(Pinned { pins, next_page_token, total: found.total, facets: found.facets });
+        let texts: Vec<_> = found.hits.iter().map(pin_text).collect();
+        let pins = texts.iter().take(search.page_size).map(|text| Pin::from_text(text)).collect::<Result<_, _>>()?;
+        let mut next_page_token = String::new();
+        if texts.len() > search.page_size {
+            let (owner, query, size, now) =
+                (tenant.to_string(), search.fingerprint.clone(), search.page_size, self.database.now());
+            let pin = self.database.write(move |tx| {
+                Box::pin(async move { sql::pages::first(tx, &owner, &query, texts, size, now).await })
+            });
+            next_page_token = with_total(&pin.await?.next_page_token, found.total);
         }
-        let texts = pins.iter().map(Pin::to_text).collect();
-        let (owner, query, size, now) =
-            (tenant.to_string(), search.fingerprint.clone(), search.page_size, self.database.now());
-        let pin = self
-            .database
-            .write(move |tx| Box::pin(async move { sql::pages::first(tx, &owner, &query, texts, size, now).await }));
-        let next_page_token = with_total(&pin.await?.next_page_token, found.total);
-        pins.truncate(search.page_size);
         Ok(Pinned { pins, next_page_token, total: found.total, facets: found.facets })
     }
 
@@ -138,18 +148,21 @@ impl Catalog {
     }
 }
 
+impl Hit {
+    /// How many bytes of a message it takes, roughly.
+    fn weight(&self) -> usize {
+        let matches = self.matches.iter().map(|matched| matched.text.len() + 16 * matched.spans.len() + 16);
+        self.dataset.weight() + matches.sum::<usize>()
+    }
+}
+
+/// The text by which a hit is pinned. Ids of documents are names of datasets, whose last segment is the id.
+fn pin_text(hit: &::search::Hit) -> String {
+    let dataset = hit.id.rsplit('/').next().unwrap_or_default();
+    format!("{dataset}@{}@{}", hit.version, hit.score)
+}
+
 impl Pin {
-    fn of(hit: &::search::Hit) -> Result<Self, Error> {
-        // Ids of documents are names of datasets: the indexer wrote them.
-        let name: DatasetName =
-            hit.id.parse().map_err(|_| sql::Error::Malformed { column: "id of a document of the index" })?;
-        Ok(Self { dataset: name.dataset, version: hit.version, score: hit.score })
-    }
-
-    fn to_text(&self) -> String {
-        format!("{}@{}@{}", self.dataset, self.version, self.score)
-    }
-
     fn from_text(text: &str) -> Result<Self, Error> {
         let read = || {
             let mut parts = text.split('@');
@@ -160,14 +173,14 @@ impl Pin {
     }
 }
 
-/// Reads each result from the very version that the index named. A dataset that was retracted or hidden since drops out.
+/// Reads each result from the very version that the index named; none for a dataset that was retracted or hidden since.
 async fn read_hits(
     store: &dyn Store,
     tx: &mut Tx,
     tenant: &TenantId,
     pins: Vec<Pin>,
     text: &str,
-) -> Result<Vec<Hit>, Error> {
+) -> Result<Vec<Option<Hit>>, Error> {
     let ids: Vec<_> = pins.iter().map(|pin| pin.dataset.clone()).collect();
     let wanted: Vec<_> = pins.iter().map(|pin| (pin.dataset.clone(), pin.version)).collect();
     let records = store.records(tx, tenant, &ids).await?;
@@ -178,19 +191,14 @@ async fn read_hits(
     let words = if text.trim().is_empty() { Vec::new() } else { store.words(tx, tenant, &wanted).await? };
     let words: HashMap<_, _> = words.into_iter().collect();
 
-    let mut hits = Vec::with_capacity(pins.len());
-    for pin in pins {
-        let (Some(record), Some(version)) = (records.remove(&pin.dataset), versions.remove(&pin.dataset)) else {
-            continue;
-        };
-        if record.retracted || record.hidden {
-            continue;
-        }
-        let none = Words::default();
+    let none = Words::default();
+    let hit = |pin: Pin| {
+        let record = records.remove(&pin.dataset).filter(|record| !record.retracted && !record.hidden)?;
+        let version = Some(versions.remove(&pin.dataset)?);
         let matches = highlight(text, &texts(&record, words.get(&pin.dataset).unwrap_or(&none)));
-        hits.push(Hit { dataset: Dataset { record, version: Some(version) }, score: pin.score, matches });
-    }
-    Ok(hits)
+        Some(Hit { dataset: Dataset { record, version }, score: pin.score, matches })
+    };
+    Ok(pins.into_iter().map(hit).collect())
 }
 
 /// Page tokens of a search carry the total, which later pages repeat.
@@ -209,8 +217,9 @@ mod tests {
 
     #[test]
     fn a_pin_reads_back_as_it_was_written() {
+        let hit = ::search::Hit { id: "tenants/main/datasets/d1".to_owned(), version: 7, score: 1.0 / 3.0 };
         let pin = Pin { dataset: "d1".parse().unwrap(), version: 7, score: 1.0 / 3.0 };
-        assert_eq!(Pin::from_text(&pin.to_text()).unwrap(), pin);
+        assert_eq!(Pin::from_text(&pin_text(&hit)).unwrap(), pin);
         assert!(Pin::from_text("d1@7").is_err());
     }
 

@@ -11,6 +11,19 @@ use types::{Digest, DigestHasher};
 
 use crate::Error;
 
+/// Makes catalog's own part of the spool folder, and removes what a killed process left there.
+pub async fn prepare(folder: &Path) -> Result<(), Error> {
+    let folder = folder.to_owned();
+    let cleared = runtime::blocking(move || {
+        std::fs::create_dir_all(&folder)?;
+        for entry in std::fs::read_dir(&folder)? {
+            std::fs::remove_file(entry?.path())?;
+        }
+        Ok::<_, std::io::Error>(())
+    });
+    Ok(cleared.await?)
+}
+
 /// A file that is being written, and vanishes unless it is finished.
 pub struct Spool {
     file: File,

@@ -5,6 +5,7 @@ use events::topology::{DATASET_ANNOUNCED, DATASET_RETRACTED};
 use events::{Handler, HandlerError};
 use proto::common::v1::EventEnvelope;
 
+use super::refused;
 use crate::events as decode;
 use crate::service::Catalog;
 
@@ -34,6 +35,6 @@ impl Handler for FromDiscovery {
             // A newer discovery tells more than this catalog knows.
             _ => Ok(()),
         };
-        done.map_err(HandlerError::of)
+        done.map_err(refused)
     }
 }

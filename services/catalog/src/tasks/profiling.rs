@@ -5,6 +5,7 @@ use events::topology::{JOB_ADVANCED, JOB_FAILED, JOB_SUCCEEDED};
 use events::{Handler, HandlerError};
 use proto::common::v1::EventEnvelope;
 
+use super::refused;
 use crate::convert::Profiled;
 use crate::events::{self as decode, Success};
 use crate::service::Catalog;
@@ -31,7 +32,7 @@ impl Handler for FromProfiling {
             return Ok(None);
         }
         let success = decode::succeeded(event)?;
-        let profiled = self.catalog.read_profile(&success).await.map_err(HandlerError::of)?;
+        let profiled = self.catalog.read_profile(&success).await.map_err(refused)?;
         Ok(Some(Box::new((success, profiled))))
     }
 
@@ -54,7 +55,7 @@ impl Handler for FromProfiling {
             // A newer profiling tells more than this catalog knows.
             (_, None) => Ok(Applied::Done),
         };
-        match applied.map_err(HandlerError::of)? {
+        match applied.map_err(refused)? {
             Applied::Done => Ok(()),
             Applied::NotAnnounced => Err(HandlerError::NotYet(format!("`{}` has not been announced", event.key))),
         }

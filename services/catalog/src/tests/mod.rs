@@ -1,0 +1,9 @@
+//! The service whole, on the embedded back ends, driven round by round.
+
+mod downloads;
+mod flow;
+mod harness;
+mod rebuilds;
+mod search;
+mod uploads;
+mod watch;
