@@ -157,7 +157,7 @@ impl Method {
             return Ok(Self { access: rule.access, weight: if streaming { Weight::Stream } else { Weight::Unary } });
         }
         let weight = match path {
-            "/grpc.health.v1.Health/Check" | "/grpc.health.v1.Health/List" => Weight::Unary,
+            "/grpc.health.v1.Health/Check" => Weight::Unary,
             "/grpc.health.v1.Health/Watch"
             | "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
             | "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo" => Weight::Stream,

@@ -47,7 +47,8 @@ async fn a_call_reaches_its_role_with_the_identity_of_the_caller(mesh: Mesh) {
 }
 
 async fn an_unknown_method_is_unimplemented(mesh: Mesh) {
-    for path in ["/millrace.catalog.v1.CatalogService/NoSuchMethod", "/no.such.Service/Method"] {
+    let paths = ["/millrace.catalog.v1.CatalogService/NoSuchMethod", "/no.such.Service/M", "/grpc.health.v1.Health/No"];
+    for path in paths {
         let mut client = tonic::client::Grpc::new(mesh.transport.clone());
         client.ready().await.unwrap();
         let codec = tonic_prost::ProstCodec::<GetDatasetRequest, GetDatasetRequest>::default();
