@@ -86,7 +86,7 @@ pub async fn add(context: &Context, client: &Client, args: AddArgs) -> Result<()
     let mut progress = Progress::new("upload");
     let wrap = |piece| pb::CreateDatasetRequest {
         item: Some(match piece {
-            Piece::Chunk(bytes) => Up::Chunk(bytes.into()),
+            Piece::Chunk(bytes) => Up::Chunk(bytes),
             Piece::Finish(size_bytes, digest) => {
                 Up::Finish(pb::CreateDatasetFinish { size_bytes, digest: Some(digest) })
             }

@@ -1,17 +1,22 @@
 //! Logs, traces and metrics of the process.
 
-use std::io::IsTerminal;
+use std::fmt;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use opentelemetry::trace::TracerProvider;
+use opentelemetry::Context;
+use opentelemetry::trace::{TraceContextExt, TraceId, TracerProvider};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use serde::{Deserialize, Serialize};
+use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::{Format, JsonFields, Writer};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 use types::BoxError;
@@ -90,7 +95,8 @@ fn end(provider: &SdkTracerProvider) {
 
 /// Starts logs to stderr and, when `otlp_endpoint` names a collector (`http://host:4317`), the export of traces.
 ///
-/// Trace contexts travel in the W3C form either way. Must run within Tokio when there is an endpoint.
+/// Calls have trace ids, which errors and lines of the log carry, and trace contexts travel in the W3C form, with or
+/// without a collector. Must run within Tokio when there is one.
 pub fn init(logging: &Logging, otlp_endpoint: Option<&str>) -> Result<Guard, TelemetryError> {
     init_to(logging, otlp_endpoint, BoxMakeWriter::new(std::io::stderr))
 }
@@ -98,19 +104,17 @@ pub fn init(logging: &Logging, otlp_endpoint: Option<&str>) -> Result<Guard, Tel
 /// Like [`init`], with logs to `writer`: one that keeps clear of progress bars.
 pub fn init_to(logging: &Logging, otlp_endpoint: Option<&str>, writer: BoxMakeWriter) -> Result<Guard, TelemetryError> {
     opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
-    let provider = otlp_endpoint.map(tracer_provider).transpose()?;
-    let traces = provider.as_ref().map(|provider| {
-        tracing_opentelemetry::layer()
-            .with_tracer(provider.tracer("millrace"))
-            .with_location(false)
-            .with_threads(false)
-            .with_tracked_inactivity(false)
-            .with_target(false)
-            .with_filter(LevelFilter::INFO)
-    });
+    let provider = tracer_provider(otlp_endpoint)?;
+    let traces = tracing_opentelemetry::layer()
+        .with_tracer(provider.tracer("millrace"))
+        .with_location(false)
+        .with_threads(false)
+        .with_tracked_inactivity(false)
+        .with_target(false)
+        .with_filter(LevelFilter::INFO);
     let registry = tracing_subscriber::registry().with(log_layer(logging, writer)?).with(traces);
     registry.try_init().map_err(|error| TelemetryError::Twice(error.into()))?;
-    Ok(Guard { provider })
+    Ok(Guard { provider: Some(provider) })
 }
 
 fn log_layer(
@@ -119,21 +123,59 @@ fn log_layer(
 ) -> Result<Box<dyn Layer<Registry> + Send + Sync>, TelemetryError> {
     let filter = EnvFilter::try_new(&logging.filter)
         .map_err(|error| TelemetryError::Filter(logging.filter.clone(), error.into()))?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
     Ok(match logging.format {
-        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).with_filter(filter).boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).with_filter(filter).boxed(),
+        LogFormat::Text => {
+            lines.event_format(Traced { format: Format::default(), end: text_end }).with_filter(filter).boxed()
+        }
+        LogFormat::Json => {
+            let format = Format::default().json().flatten_event(true);
+            let lines = lines.fmt_fields(JsonFields::new());
+            lines.event_format(Traced { format, end: json_end }).with_filter(filter).boxed()
+        }
     })
 }
 
-fn tracer_provider(endpoint: &str) -> Result<SdkTracerProvider, TelemetryError> {
-    let exporter = SpanExporter::builder()
-        .with_tonic()
-        .with_endpoint(endpoint)
-        .build()
-        .map_err(|error| TelemetryError::Exporter(endpoint.to_owned(), error.into()))?;
+/// Adds the trace id, where there is one, to the end of a line.
+struct Traced<F> {
+    format: F,
+    end: fn(&str, TraceId) -> String,
+}
+
+impl<S, N, F> FormatEvent<S, N> for Traced<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let trace = Context::map_current(|context| context.span().span_context().trace_id());
+        if trace == TraceId::INVALID {
+            return self.format.format_event(context, writer, event);
+        }
+        let mut line = String::new();
+        self.format.format_event(context, Writer::new(&mut line), event)?;
+        writer.write_str(&(self.end)(line.trim_end(), trace))
+    }
+}
+
+fn text_end(line: &str, trace: TraceId) -> String {
+    format!("{line} trace_id={trace}\n")
+}
+
+fn json_end(line: &str, trace: TraceId) -> String {
+    format!("{},\"trace_id\":\"{trace}\"}}\n", line.strip_suffix('}').unwrap_or(line))
+}
+
+fn tracer_provider(endpoint: Option<&str>) -> Result<SdkTracerProvider, TelemetryError> {
     let resource = Resource::builder().with_service_name("millrace").build();
-    let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build();
+    let mut builder = SdkTracerProvider::builder().with_resource(resource);
+    if let Some(endpoint) = endpoint {
+        let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint).build();
+        let failed = |error| TelemetryError::Exporter(endpoint.to_owned(), Box::new(error));
+        builder = builder.with_batch_exporter(exporter.map_err(failed)?);
+    }
+    let provider = builder.build();
     opentelemetry::global::set_tracer_provider(provider.clone());
     Ok(provider)
 }
