@@ -130,6 +130,7 @@ fn wire(config: Config, deps: Deps) -> (Catalog, Arc<dyn EventBus>) {
         fetcher: deps.fetcher,
         spool: deps.spool.join("catalog").into(),
         config: Arc::new(config),
+        recent: Arc::default(),
     };
     (catalog, deps.bus)
 }

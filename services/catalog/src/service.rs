@@ -5,6 +5,7 @@ mod chunks;
 pub mod download;
 pub mod index;
 pub mod rebuild;
+mod recent;
 pub mod search;
 pub mod spool;
 pub mod upload;
@@ -25,6 +26,8 @@ use crate::config::Config;
 use crate::record::{Edit, Record, StaleRevision, Version};
 use crate::store::{ListFilter, Store, Tx};
 
+pub use recent::RecentPins;
+
 /// The catalog. Clones share everything.
 #[derive(Debug, Clone)]
 pub struct Catalog {
@@ -36,6 +39,7 @@ pub struct Catalog {
     /// Where bytes lie while they are taken in or sent out.
     pub(crate) spool: Arc<Path>,
     pub(crate) config: Arc<Config>,
+    pub(crate) recent: Arc<RecentPins>,
 }
 
 /// A dataset as readers see it.

@@ -106,6 +106,10 @@ fn version(
     now: Timestamp,
 ) -> Version {
     let DatasetName { tenant, dataset } = record.name.clone();
+    let file_name = match file_name(&record.found.path) {
+        "" => format!("{dataset}.{}", profiled.recipe.format),
+        name => name.to_owned(),
+    };
     Version {
         name: VersionName::new(tenant, dataset, number),
         digest: success.digest,
@@ -119,13 +123,13 @@ fn version(
         bounding_box: profiled.bounding_box,
         content_key: success.content_key,
         materialization: success.materialization,
-        file_name: file_name(&record.found.path),
+        file_name,
         indexed: same_bytes.as_ref().is_some_and(|same| same.indexed),
         created: same_bytes.map_or(now, |same| same.created),
     }
 }
 
-/// The last segment of a path.
-fn file_name(path: &str) -> String {
-    path.trim_end_matches('/').rsplit(['/', '\\']).next().unwrap_or_default().to_owned()
+/// The last segment of a path; empty for an upload without a name.
+fn file_name(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or_default()
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use ::search::{Facet, FacetField, Filter, Match, highlight};
-use types::{DatasetId, Permitted, TenantId, TenantName};
+use types::{DatasetId, Digest, Permitted, TenantId, TenantName};
 
 use super::{Catalog, Dataset, fitting};
 use crate::Error;
@@ -107,16 +107,27 @@ impl Catalog {
         let found = self.index.search(&self.query(tenant, search, self.config.search_reach as usize)).await?;
         let texts: Vec<_> = found.hits.iter().map(pin_text).collect();
         let pins = texts.iter().take(search.page_size).map(|text| Pin::from_text(text)).collect::<Result<_, _>>()?;
-        let mut next_page_token = String::new();
-        if texts.len() > search.page_size {
-            let (owner, query, size, now) =
-                (tenant.to_string(), search.fingerprint.clone(), search.page_size, self.database.now());
-            let pin = self.database.write(move |tx| {
-                Box::pin(async move { sql::pages::first(tx, &owner, &query, texts, size, now).await })
-            });
-            next_page_token = with_total(&pin.await?.next_page_token, found.total);
-        }
+        let next_page_token = match texts.len() > search.page_size {
+            true => with_total(&self.pin(tenant, search, texts).await?, found.total),
+            false => String::new(),
+        };
         Ok(Pinned { pins, next_page_token, total: found.total, facets: found.facets })
+    }
+
+    /// Pins the list of a search, and gives the token of its second page.
+    async fn pin(&self, tenant: &TenantId, search: &Search, texts: Vec<String>) -> Result<String, Error> {
+        let (owner, query, size, now) =
+            (tenant.to_string(), search.fingerprint.clone(), search.page_size, self.database.now());
+        let list = Digest::of(format!("{owner}\n{query}\n{size}\n{}", texts.join("\n")).as_bytes());
+        if let Some(token) = self.recent.token(&list, now) {
+            return Ok(token);
+        }
+        let first = self
+            .database
+            .write(move |tx| Box::pin(async move { sql::pages::first(tx, &owner, &query, texts, size, now).await }));
+        let token = first.await?.next_page_token;
+        self.recent.remember(list, token.clone(), now);
+        Ok(token)
     }
 
     async fn next_page(&self, tenant: &TenantId, search: &Search, token: &str) -> Result<Pinned, Error> {

@@ -46,6 +46,8 @@ pub struct Harness {
     pub catalog: Catalog,
     pub tasks: Tasks,
     pub client: Client,
+    /// The service behind its layers, called as an administrator of tenant `main`.
+    pub served: Served,
     config: Config,
     sequences: HashMap<(String, String), i64>,
 }
@@ -87,8 +89,9 @@ impl Harness {
         let service = build(config.clone(), deps.clone()).await.unwrap();
         service.ready.set_ready();
         let (catalog, _) = crate::wire(config.clone(), deps.clone());
-        let client = client(service.routes, &clock, "main");
-        Self { folder, clock, deps, catalog, tasks: service.tasks, client, config, sequences }
+        let served = served(service.routes, &clock);
+        let client = CatalogServiceClient::new(served.clone());
+        Self { folder, clock, deps, catalog, tasks: service.tasks, client, served, config, sequences }
     }
 
     /// Builds the service anew over the same back ends, with this index, as a restart does.
@@ -319,13 +322,13 @@ fn profile_of(content: &[u8]) -> StoredProfile {
     }
 }
 
-fn client(routes: tonic::service::Routes, clock: &ManualClock, tenant: &str) -> Client {
+fn served(routes: tonic::service::Routes, clock: &ManualClock) -> Served {
     let key = KeyPair::generate().unwrap();
     let verifier = Verifier::new("millrace", clock.shared()).trust("gateway", key.public());
     let signer = Arc::new(Signer::new(key, "gateway", "millrace", clock.shared()));
     let identity = Identity {
         subject: Subject::User("ada".parse().unwrap()),
-        tenant: Some(tenant.parse().unwrap()),
+        tenant: Some(main()),
         roles: vec![Role::Admin, Role::Operator],
         credential_expires: None,
     };
@@ -336,5 +339,5 @@ fn client(routes: tonic::service::Routes, clock: &ManualClock, tenant: &str) -> 
         request.headers_mut().insert(IDENTITY_HEADER, signer.sign(&identity));
         request
     });
-    CatalogServiceClient::new(BoxCloneSyncService::new(signed.service(transport)))
+    BoxCloneSyncService::new(signed.service(transport))
 }

@@ -3,6 +3,8 @@
 mod downloads;
 mod flow;
 mod harness;
+mod lists;
+mod operating;
 mod rebuilds;
 mod search;
 mod uploads;

@@ -131,3 +131,17 @@ async fn only_fresh_datasets_pass_a_filter_by_age() {
     let total = mesh.client.search_datasets(within(7200)).await.unwrap().into_inner().total_size;
     assert_eq!(total, 1);
 }
+
+#[tokio::test]
+async fn a_list_that_many_ask_for_is_pinned_once() {
+    let mut mesh = Harness::new().await;
+    mesh.index("d1", titled("Many")).await;
+    mesh.index("d2", titled("Many")).await;
+    let ask = pb::SearchDatasetsRequest { page_size: 1, ..request("many") };
+    let first = mesh.client.search_datasets(ask.clone()).await.unwrap().into_inner();
+    let second = mesh.client.search_datasets(ask.clone()).await.unwrap().into_inner();
+    assert_eq!(first.next_page_token, second.next_page_token);
+    mesh.index("d3", titled("Many")).await;
+    let third = mesh.client.search_datasets(ask).await.unwrap().into_inner();
+    assert_ne!(first.next_page_token, third.next_page_token, "another list has a pin of its own");
+}
