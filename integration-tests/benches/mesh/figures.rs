@@ -44,7 +44,7 @@ impl Table {
 
     /// Adds a row, and shows it at once.
     pub fn add(&mut self, row: Row) {
-        progress(format_args!("{}: {} (reach {})", row.figure, row.measured, row.reach));
+        progress(format_args!("{}: {}", row.figure, row.measured));
         self.rows.push(row);
     }
 

@@ -17,7 +17,7 @@ const IDLE: Duration = Duration::from_secs(5);
 const LOOK: Wait = Wait { period: Duration::from_millis(5), limit: Duration::from_secs(120) };
 
 pub async fn measure(options: &Options, work: &Path, table: &mut Table) -> Result<()> {
-    let runs = format!("{} starts", options.starts);
+    let runs = options.starts.to_string();
     let mut starts = Vec::new();
     for run in 1..=options.starts {
         progress(format_args!("start {run} of {}", options.starts));
