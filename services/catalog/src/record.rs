@@ -108,6 +108,8 @@ pub struct IndexMark {
     pub done: bool,
     /// The version that the index holds.
     pub held: Option<u64>,
+    /// The trace context of that change, so that its trace goes on to the index; the store sets it.
+    pub cause: String,
     /// Whether the change that is being made concerns the index.
     pub touched: bool,
 }

@@ -31,6 +31,7 @@ CREATE TABLE datasets (
     index_change    INTEGER NOT NULL,
     index_done      INTEGER NOT NULL,
     index_held      INTEGER,
+    index_cause     TEXT    NOT NULL,           -- the trace context of that change; empty when it was not traced
     revision        INTEGER NOT NULL,
     created         INTEGER NOT NULL,
     updated         INTEGER NOT NULL,

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use ::events::trace;
 use ::search::{Document, Op, State};
 use runtime::SystemScope;
+use tracing::Instrument;
 use types::{DatasetId, TenantId, VersionName};
 
 use super::Catalog;
@@ -96,7 +98,10 @@ impl Catalog {
                     }
                     let appeared = record.settle(held, change, now);
                     let event = held_name.filter(|_| appeared).map(|version| events::indexed(&version));
-                    store.save(tx, &mut record, event.as_slice(), now).await?;
+                    // The trace of the dataset goes on from the change that is indexed now.
+                    let span = tracing::info_span!("index", dataset.name = %record.name);
+                    trace::adopt(&span, &record.index.cause);
+                    store.save(tx, &mut record, event.as_slice(), now).instrument(span).await?;
                 }
                 Ok(())
             })

@@ -100,7 +100,7 @@ fn full() -> Record {
     });
     record.newest = Some(Newest { version: 2, version_token: "t1".to_owned() });
     record.current = Some(1);
-    record.index = IndexMark { change: 0, done: true, held: Some(1), touched: false };
+    record.index = IndexMark { change: 0, done: true, held: Some(1), cause: "00-a".to_owned(), touched: false };
     record.revision = Revision(4);
     record
 }

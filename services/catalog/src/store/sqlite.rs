@@ -29,6 +29,7 @@ impl Store for Sqlite {
         if std::mem::take(&mut record.index.touched) {
             record.index.change = record.change;
             record.index.done = false;
+            record.index.cause = events::trace::current();
         }
         write_record(&mut *tx, record).await?;
         events::outbox::append(tx, events, now).await
@@ -193,9 +194,9 @@ async fn write_record(tx: &mut Tx, record: &Record) -> Result<(), sql::Error> {
     sqlx::query(
         "INSERT INTO datasets (tenant, dataset, state, source, source_kind, path, materialization, retracted,
              metadata, edited_fields, hidden, job, attempt_phase, attempt_token, attempts, next_attempt, attempt_error,
-             newest_version, newest_token, current_version, index_change, index_done, index_held,
+             newest_version, newest_token, current_version, index_change, index_done, index_held, index_cause,
              revision, created, updated, change)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, dataset) DO UPDATE SET state = excluded.state, source = excluded.source,
              source_kind = excluded.source_kind, path = excluded.path, materialization = excluded.materialization,
              retracted = excluded.retracted, metadata = excluded.metadata, edited_fields = excluded.edited_fields,
@@ -204,7 +205,7 @@ async fn write_record(tx: &mut Tx, record: &Record) -> Result<(), sql::Error> {
              next_attempt = excluded.next_attempt, attempt_error = excluded.attempt_error,
              newest_version = excluded.newest_version, newest_token = excluded.newest_token,
              current_version = excluded.current_version, index_change = excluded.index_change,
-             index_done = excluded.index_done, index_held = excluded.index_held, revision = excluded.revision,
+             index_done = excluded.index_done, index_held = excluded.index_held, index_cause = excluded.index_cause, revision = excluded.revision,
              updated = excluded.updated, change = excluded.change",
     )
     .bind(record.name.tenant.as_str())
@@ -230,6 +231,7 @@ async fn write_record(tx: &mut Tx, record: &Record) -> Result<(), sql::Error> {
     .bind(record.index.change)
     .bind(record.index.done)
     .bind(record.index.held.map(rows::number))
+    .bind(&record.index.cause)
     .bind(record.revision.0)
     .bind(record.created.as_micros())
     .bind(record.updated.as_micros())

@@ -31,6 +31,7 @@ pub(super) fn record(row: &SqliteRow) -> Result<Record, sql::Error> {
             change: row.try_get("index_change")?,
             done: row.try_get("index_done")?,
             held: optional(row, "index_held", "datasets.index_held")?,
+            cause: row.try_get("index_cause")?,
             touched: false,
         },
         revision: Revision(row.try_get("revision")?),
