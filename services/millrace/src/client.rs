@@ -30,6 +30,9 @@ use tonic::transport::Channel;
 use crate::failure::Failure;
 use bearer::Bearer;
 
+/// The longest reply that is taken: a page of datasets with very long column names passes the usual 4 MiB.
+const LONGEST_REPLY: usize = 64 << 20;
+
 /// What a client's calls go through.
 pub type Wire = InterceptedService<Channel, Bearer>;
 
@@ -108,12 +111,12 @@ impl Client {
 
     /// Jobs and profiles.
     pub fn profiling(&self) -> ProfilingServiceClient<Wire> {
-        ProfilingServiceClient::new(self.wire())
+        ProfilingServiceClient::new(self.wire()).max_decoding_message_size(LONGEST_REPLY)
     }
 
     /// Datasets, search, the index.
     pub fn catalog(&self) -> CatalogServiceClient<Wire> {
-        CatalogServiceClient::new(self.wire())
+        CatalogServiceClient::new(self.wire()).max_decoding_message_size(LONGEST_REPLY)
     }
 
     /// Users, tenants, keys.

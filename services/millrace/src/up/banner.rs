@@ -26,10 +26,14 @@ impl Banner {
 
     fn text(&self, program: &Path) -> String {
         let (program, token, gateway) = (quoted(program), quoted(&self.token), self.gateway);
+        let state = match self.token.exists() {
+            true => "readable by its owner alone",
+            false => "missing; stop the mesh and run `millrace admin reset-token`",
+        };
         let place = output::fields(&[
             ("  gateway", gateway.to_string()),
             ("  admin page", format!("http://{}/", self.admin)),
-            ("  token", format!("{} (readable by its owner alone)", self.token.display())),
+            ("  token", format!("{} ({state})", self.token.display())),
         ]);
         format!(
             "\nMillrace is ready.\n\n{place}\n\nTry, in another terminal:\n\n\
