@@ -54,7 +54,7 @@ impl Setup {
     pub fn prepare(self) -> Mesh {
         let work = tempfile::Builder::new().prefix("millrace-mesh-").tempdir().expect("a temporary folder");
         std::fs::create_dir(work.path().join("folder")).expect("a new folder takes folders");
-        Mesh { work, setup: self, address: free_address(), child: None, starts: 0 }
+        Mesh { work, setup: self, address: free_address(), child: None }
     }
 }
 
@@ -75,7 +75,6 @@ pub struct Mesh {
     setup: Setup,
     address: SocketAddr,
     child: Option<Child>,
-    starts: u32,
 }
 
 impl Mesh {
@@ -107,7 +106,6 @@ impl Mesh {
     /// Starts the process, and waits for nothing.
     pub fn spawn(&mut self) {
         assert!(self.child.is_none(), "it runs already");
-        self.starts += 1;
         let log = File::options().create(true).append(true).open(self.log_path()).expect("the log can be written");
         let mut command = self.command(&self.up_arguments());
         command.stdout(log.try_clone().expect("a file can be cloned")).stderr(log).stdin(Stdio::null());
@@ -155,12 +153,22 @@ impl Mesh {
         self.kill().await;
     }
 
-    /// Ends the process by TERM, and waits for its orderly end.
-    pub async fn stop(&mut self) {
-        let mut child = self.child.take().expect("it runs");
-        let pid = child.id().expect("it has not ended").to_string();
+    /// Asks the process to end, by TERM.
+    pub async fn ask_to_stop(&self) {
+        let pid = self.child.as_ref().and_then(Child::id).expect("it runs").to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill is there");
         assert!(sent.success());
+    }
+
+    /// Ends the process by TERM, and waits for its orderly end.
+    pub async fn stop(&mut self) {
+        self.ask_to_stop().await;
+        self.stopped().await;
+    }
+
+    /// Waits for the orderly end of a process that was asked to stop.
+    pub async fn stopped(&mut self) {
+        let mut child = self.child.take().expect("it runs");
         let ended =
             tokio::time::timeout(PATIENCE, child.wait()).await.expect("it ends in time").expect("it can be waited for");
         assert!(ended.success(), "an orderly stop ended with {ended}:\n{}", self.log());
@@ -235,11 +243,6 @@ impl Mesh {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// How often the process was started.
-    pub fn starts(&self) -> u32 {
-        self.starts
-    }
-
     fn log_path(&self) -> PathBuf {
         self.work.path().join("mesh.log")
     }
@@ -259,6 +262,7 @@ impl Mesh {
         // What a client command stores for later ones is this test's alone.
         let home = self.work.path().join("home");
         command.env("HOME", &home).env("XDG_CONFIG_HOME", home.join("config"));
+        command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace lies above"));
         command.args(arguments).envs(self.setup.settings.iter().map(|(key, value)| (key, value)));
         command
     }

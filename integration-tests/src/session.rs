@@ -14,7 +14,8 @@ use proto::common::v1::operator_service_client::OperatorServiceClient;
 use proto::discovery::v1::discovery_service_client::DiscoveryServiceClient;
 use proto::discovery::v1::source::Settings;
 use proto::discovery::v1::{
-    Crawl, CreateSourceRequest, CreateSourceResponse, FolderSettings, GetCrawlRequest, RunSourceRequest, Source,
+    Crawl, CreateSourceRequest, CreateSourceResponse, FolderSettings, GetCrawlRequest, ListCrawlsRequest,
+    RunSourceRequest, Source,
 };
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::profiling::v1::profiling_service_client::ProfilingServiceClient;
@@ -110,12 +111,24 @@ impl Session {
         self.crawl_end(&created.crawl.expect("the first crawl starts at once").name).await
     }
 
-    /// Runs a source again, and waits for the end of that crawl.
-    pub async fn run_source(&self, id: &str, accept_losses: bool) -> Crawl {
+    /// Runs a source again; gives the name of that crawl.
+    pub async fn start_source(&self, id: &str, accept_losses: bool) -> String {
         let name = format!("tenants/main/sources/{id}");
         let request = RunSourceRequest { name, accept_losses, request_id: String::new() };
         let started = self.discovery().run_source(request).await.expect("a source can be run").into_inner();
-        self.crawl_end(&started.crawl.expect("a crawl was started").name).await
+        started.crawl.expect("a crawl was started").name
+    }
+
+    /// Runs a source again, and waits for the end of that crawl.
+    pub async fn run_source(&self, id: &str, accept_losses: bool) -> Crawl {
+        self.crawl_end(&self.start_source(id, accept_losses).await).await
+    }
+
+    /// Whether a crawl of a source has not ended.
+    pub async fn crawls_under_way(&self, id: &str) -> bool {
+        let request = ListCrawlsRequest { parent: format!("tenants/main/sources/{id}"), ..Default::default() };
+        let crawls = self.discovery().list_crawls(request).await.expect("crawls can be listed").into_inner().crawls;
+        crawls.iter().any(|crawl| !has_ended(crawl))
     }
 
     /// Waits for the end of a crawl, however it ends.
@@ -124,11 +137,7 @@ impl Session {
             let request = GetCrawlRequest { name: name.to_owned() };
             let crawl = self.discovery().get_crawl(request).await.map_err(|status| status.to_string())?;
             let crawl = crawl.into_inner().crawl.ok_or("no crawl in the answer")?;
-            let phase = crawl.status.as_ref().map(|status| status.phase()).unwrap_or_default();
-            match phase {
-                WorkPhase::Succeeded | WorkPhase::Failed | WorkPhase::Cancelled => Ok(crawl),
-                other => Err(format!("it is {other:?}")),
-            }
+            if has_ended(&crawl) { Ok(crawl) } else { Err(format!("it is {:?}", crawl.status)) }
         })
         .await
     }
@@ -173,6 +182,12 @@ impl Session {
             }
         })
         .await
+    }
+
+    /// How many datasets there are, and how many of them have settled.
+    pub async fn progress(&self) -> (usize, usize) {
+        let datasets = self.datasets().await;
+        (datasets.len(), datasets.iter().filter(|dataset| is_settled(dataset)).count())
     }
 
     /// Waits until the dataset at `path` is in this state.
@@ -257,6 +272,11 @@ impl Session {
         assert_eq!(digest, Digest::of(&bytes));
         Ok(bytes)
     }
+}
+
+fn has_ended(crawl: &Crawl) -> bool {
+    let phase = crawl.status.as_ref().map(|status| status.phase()).unwrap_or_default();
+    matches!(phase, WorkPhase::Succeeded | WorkPhase::Failed | WorkPhase::Cancelled)
 }
 
 fn is_settled(dataset: &Dataset) -> bool {

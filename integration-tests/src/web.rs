@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
@@ -20,6 +20,7 @@ enum Page {
     File(Vec<u8>),
     Redirect(String),
     Answer(StatusCode, String),
+    Overloaded,
 }
 
 impl Web {
@@ -49,9 +50,9 @@ impl Web {
         self.put(name, Page::Answer(status, text.to_owned()));
     }
 
-    /// Takes something away.
-    pub fn remove(&self, name: &str) {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    /// Tells of a file, but answers 503 to whoever wants its bytes.
+    pub fn overloaded(&self, name: &str) {
+        self.put(name, Page::Overloaded);
     }
 
     fn put(&self, name: &str, page: Page) {
@@ -78,8 +79,12 @@ async fn listing(State(web): State<Web>) -> Response {
     ([(header::CONTENT_TYPE, "text/html")], html).into_response()
 }
 
-async fn page(State(web): State<Web>, Path(path): Path<String>) -> Response {
-    web.get(&path).map_or_else(|| StatusCode::NOT_FOUND.into_response(), IntoResponse::into_response)
+async fn page(State(web): State<Web>, method: Method, Path(path): Path<String>) -> Response {
+    match web.get(&path) {
+        Some(Page::Overloaded) if method == Method::HEAD => Page::File(Vec::new()).into_response(),
+        Some(page) => page.into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 impl IntoResponse for Page {
@@ -91,6 +96,7 @@ impl IntoResponse for Page {
                     .into_response()
             }
             Self::Redirect(target) => (StatusCode::FOUND, [(header::LOCATION, target)]).into_response(),
+            Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE.into_response(),
             Self::Answer(status, text) => (status, [(header::CONTENT_TYPE, "text/html")], text).into_response(),
         }
     }

@@ -18,6 +18,7 @@ mod profiles;
 mod records;
 mod refusals;
 mod retraction;
+mod seeing;
 mod sources;
 mod starts;
 mod tenants;

@@ -1,6 +1,6 @@
 //! Places that a source may not lie at, and places that answer badly.
 
-use millrace_integration_tests::{Mesh, Setup, Web, csv, reason, write};
+use millrace_integration_tests::{Mesh, PATIENCE, Setup, Web, csv, reason, write};
 use proto::catalog::v1::DatasetState;
 use proto::common::v1::WorkPhase;
 use proto::discovery::v1::source::Settings;
@@ -182,4 +182,25 @@ async fn a_folder_that_vanishes_fails_its_crawl_and_leaves_its_datasets() {
     std::fs::rename(&place, mesh.folder().join("moved")).unwrap();
     assert_eq!(failure(&admin.run_source("place", false).await), "FOLDER_NOT_FOUND");
     assert_eq!(admin.dataset_at("tides.csv").await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_dataset_that_cannot_be_had_for_now_is_tried_again() {
+    let mesh = mesh_that_may_reach_the_loopback().await;
+    let (web, address) = Web::start().await;
+    web.overloaded("tides.csv");
+    let admin = mesh.admin().await;
+    admin.create_source("web", index(format!("http://{address}/"))).await.unwrap();
+    let waiting = testkit::eventually("the first attempt", PATIENCE, || async {
+        let dataset = admin.dataset_at("tides.csv").await.ok_or("not there")?;
+        let attempt = dataset.latest_attempt.clone().unwrap_or_default();
+        if attempt.next_attempt_time.is_some() { Ok(dataset) } else { Err("no attempt has failed") }
+    })
+    .await;
+    assert_eq!(waiting.state(), DatasetState::Queued);
+    let error = waiting.latest_attempt.unwrap().error.unwrap();
+    assert_eq!((error.reason.as_str(), error.retryable), ("HTTP_STATUS", true));
+    web.file("tides.csv", csv("tides", 25));
+    let dataset = admin.in_state("tides.csv", DatasetState::Indexed).await;
+    assert!(dataset.latest_attempt.unwrap().attempts >= 2);
 }

@@ -1,6 +1,7 @@
 //! Starting: again, on what another has, with what is wrong.
 
-use millrace_integration_tests::{Mesh, Setup, csv, write};
+use millrace_integration_tests::{Mesh, PATIENCE, Setup, csv, write};
+use proto::catalog::v1::DatasetState;
 use proto::common::v1::WorkPhase;
 
 #[tokio::test]
@@ -60,7 +61,7 @@ async fn a_second_process_on_the_same_directory_is_refused() {
     let second = mesh.second();
     let ended = mesh.run(&second.iter().map(String::as_str).collect::<Vec<_>>()).await;
     assert!(ended.code.is_some_and(|code| code != 0), "{ended:?}");
-    one_clear_line(&ended.stderr, "DATA_DIR_IN_USE", "in use");
+    one_clear_line(&ended.stderr, "another process uses the data directory");
     assert!(mesh.answers().await, "the first goes on");
 }
 
@@ -71,7 +72,7 @@ async fn a_taken_port_is_one_clear_line() {
     let listen = mesh.address().to_string();
     let ended = mesh.run(&["up", "--listen", &listen, "--data-dir", &data]).await;
     assert!(ended.code.is_some_and(|code| code != 0), "{ended:?}");
-    one_clear_line(&ended.stderr, &listen, "use");
+    one_clear_line(&ended.stderr, &listen);
     assert!(mesh.answers().await, "the first goes on");
 }
 
@@ -85,7 +86,7 @@ async fn a_directory_of_a_newer_version_is_refused_and_left_alone() {
     let data = mesh.data_dir().display().to_string();
     let ended = mesh.run(&["up", "--listen", &mesh.address().to_string(), "--data-dir", &data]).await;
     assert!(ended.code.is_some_and(|code| code != 0), "{ended:?}");
-    one_clear_line(&ended.stderr, "999", "newer");
+    one_clear_line(&ended.stderr, "newer");
     std::fs::write(&format, old).unwrap();
     mesh.spawn();
     mesh.ready().await;
@@ -116,9 +117,113 @@ async fn a_listener_beyond_the_loopback_needs_leave_for_plain_text() {
     assert!(ended.stderr.contains("--allow-plaintext"), "{}", ended.stderr);
 }
 
-fn one_clear_line(text: &str, either: &str, or: &str) {
-    let errors: Vec<_> = text.lines().filter(|line| line.to_lowercase().contains("error")).collect();
+#[tokio::test]
+async fn a_stop_answers_the_calls_that_are_under_way() {
+    use proto::profiling::v1::{ProfileDataRequest, ProfileDataStart};
+    use rpc::upload::{Part, UploadMessage as _};
+    let mut mesh = Mesh::start().await;
+    let text = csv("late", 50).into_bytes();
+    let (sender, receiver) = tokio::sync::mpsc::channel(8);
+    let start = ProfileDataStart { parent: "tenants/main".into(), file_name: "late.csv".into() };
+    sender.send(ProfileDataRequest::from_part(Part::Start(start))).await.unwrap();
+    let messages = tokio_stream::wrappers::ReceiverStream::new(receiver);
+    let mut answer = mesh.admin().await.profiling().profile_data(messages).await.unwrap().into_inner();
+
+    mesh.ask_to_stop().await;
+    testkit::eventually!(!mesh.answers().await);
+    let finish = Part::Finish { size_bytes: text.len() as i64, digest: Some(types::Digest::of(&text).into()) };
+    sender.send(ProfileDataRequest::from_part(Part::Chunk(text))).await.unwrap();
+    sender.send(ProfileDataRequest::from_part(finish)).await.unwrap();
+    drop(sender);
+    let mut messages = 0;
+    while answer.message().await.unwrap().is_some() {
+        messages += 1;
+    }
+    assert!(messages >= 7, "a table and six columns");
+    mesh.stopped().await;
+}
+
+#[tokio::test]
+async fn a_full_disk_is_one_clear_line_and_damages_nothing() {
+    let mut mesh = Setup::new().prepare();
+    let data = mesh.data_dir();
+    std::fs::create_dir(&data).unwrap();
+    let Some(disk) = Disk::mount(&data, "400k") else {
+        eprintln!("skipped: a_full_disk_is_one_clear_line_and_damages_nothing: no file system may be mounted here");
+        return;
+    };
+    let place = data.display().to_string();
+    let ended = mesh.run(&["up", "--data-dir", &place, "--listen", &mesh.address().to_string()]).await;
+    assert!(ended.code.is_some_and(|code| code != 0), "{ended:?}");
+    one_clear_line(&ended.stderr, "");
+    disk.resize("16m");
+    mesh.spawn();
+    mesh.ready().await;
+    let admin = mesh.admin().await;
+    admin.upload("small", "small.csv", csv("small", 10).into_bytes()).await.unwrap();
+    admin.in_state("small.csv", DatasetState::Indexed).await;
+    let status = admin.upload("big", "big.csv", vec![b'x'; 40 << 20]).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::ResourceExhausted, "{status:?}");
+    disk.resize("400m");
+    mesh.restart().await;
+    assert_eq!(mesh.admin().await.search("small").await.total_size, 1);
+    mesh.stop().await;
+}
+
+/// A file system of its own, in memory; gone with the value.
+struct Disk(std::path::PathBuf);
+
+impl Disk {
+    fn mount(place: &std::path::Path, size: &str) -> Option<Self> {
+        let mounted = run(
+            "mount",
+            &["-t", "tmpfs", "-o", &format!("size={size}"), "millrace-test", &place.display().to_string()],
+        );
+        mounted.then(|| Self(place.to_owned()))
+    }
+
+    fn resize(&self, size: &str) {
+        assert!(run("mount", &["-o", &format!("remount,size={size}"), &self.0.display().to_string()]));
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily: on a failure the mesh is still there.
+        run("umount", &["-l", &self.0.display().to_string()]);
+    }
+}
+
+fn run(program: &str, arguments: &[&str]) -> bool {
+    let output = std::process::Command::new(program).args(arguments).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+#[tokio::test]
+async fn the_demonstration_is_indexed_and_its_printed_calls_work_when_pasted() {
+    let mesh = Setup::new().flags(["--demo"]).start().await;
+    let ready = "Millrace is ready.";
+    testkit::eventually!(PATIENCE, mesh.log().contains(ready));
+    let admin = mesh.admin().await;
+    let datasets = admin.settled(19).await;
+    assert!(datasets.iter().all(|dataset| dataset.state() == DatasetState::Indexed), "{datasets:?}");
+    let log = mesh.log();
+    let printed = log.split_once(ready).unwrap().1;
+    let calls: Vec<_> =
+        printed.lines().filter(|line| line.contains(&mesh.address().to_string()) && line.len() > 60).collect();
+    assert_eq!(calls.len(), 3, "{printed}");
+    for call in calls {
+        if call.starts_with("grpcurl") && testkit::command("the printed grpcurl call", "grpcurl").found().is_none() {
+            continue;
+        }
+        let output = std::process::Command::new("sh").args(["-c", call]).output().unwrap();
+        assert!(output.status.success() && !output.stdout.is_empty(), "{call}: {output:?}");
+    }
+}
+
+fn one_clear_line(text: &str, says: &str) {
+    let errors: Vec<_> = text.lines().filter(|line| line.starts_with("error: ")).collect();
     assert_eq!(errors.len(), 1, "one line of error in:\n{text}");
-    assert!(errors[0].contains(either) || errors[0].to_lowercase().contains(or), "{}", errors[0]);
+    assert!(errors[0].contains(says), "{}", errors[0]);
     assert!(!text.contains("panicked"), "{text}");
 }

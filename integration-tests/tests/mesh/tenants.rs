@@ -151,3 +151,19 @@ async fn an_api_key_is_shown_once_and_refused_once_it_is_revoked() {
     admin.identity().revoke_api_key(RevokeApiKeyRequest { name: key.name }).await.unwrap();
     assert!(!is_known(&mesh, &created.secret).await);
 }
+
+#[tokio::test]
+async fn a_stream_ends_when_its_credential_is_revoked() {
+    let mesh = Mesh::start().await;
+    let admin = mesh.admin().await;
+    let parent = create_user(&admin, "main", "bob", Role::Reader).await;
+    let request = CreateApiKeyRequest { parent, ..CreateApiKeyRequest::default() };
+    let created = admin.identity().create_api_key(request).await.unwrap().into_inner();
+    let request = proto::profiling::v1::WatchJobsRequest { parent: "tenants/main".into(), ..Default::default() };
+    let bob = mesh.session(&created.secret).await;
+    let mut watch = bob.profiling().watch_jobs(request).await.unwrap().into_inner();
+    watch.message().await.unwrap().unwrap();
+    admin.identity().revoke_api_key(RevokeApiKeyRequest { name: created.api_key.unwrap().name }).await.unwrap();
+    let status = watch.message().await.unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::Unauthenticated, "CREDENTIAL_REVOKED"));
+}
