@@ -84,7 +84,7 @@ pub enum Error {
         source: table::Error,
     },
     /// The store failed or refused.
-    #[error("cannot read or change the catalog store")]
+    #[error("{}", .0.words("cannot read or change the catalog store"))]
     Store(#[from] sql::Error),
     /// The outbox failed.
     #[error("cannot record an event")]
@@ -196,5 +196,17 @@ impl Fault for Error {
             Self::Fetch(error) => error.limit(),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_page_token_speaks_for_itself_and_a_failing_store_does_not() {
+        assert!(Error::from(sql::Error::PageTokenInvalid).to_string().contains("page"));
+        let broken = Error::from(sql::Error::Malformed { column: "secret" });
+        assert_eq!(broken.to_string(), "cannot read or change the catalog store");
     }
 }

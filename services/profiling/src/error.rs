@@ -67,7 +67,7 @@ pub enum Error {
     #[error("the profiler failed on these data")]
     ProfilerPanicked(#[source] BoxError),
     /// The store failed or refused.
-    #[error("cannot read or change the profiling store")]
+    #[error("{}", .0.words("cannot read or change the profiling store"))]
     Store(#[from] sql::Error),
     /// The outbox failed.
     #[error("cannot record an event")]

@@ -134,7 +134,7 @@ impl Workshop {
 }
 
 fn log_failure(job: &Job, error: &Error, phase: WorkPhase) {
-    let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    let cause = std::error::Error::source(error).map(tracing::field::display);
     let (reason, phase) = (error.reason(), phase.as_str());
     tracing::warn!(job = %job.name, dataset = %job.dataset, reason, phase, %error, cause, "a job's attempt failed");
 }

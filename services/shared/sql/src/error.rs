@@ -92,6 +92,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// What to tell a caller: this error's own words where the request is what was wrong, else `otherwise`, because how
+    /// the store failed is no caller's business.
+    pub fn words(&self, otherwise: &'static str) -> String {
+        match self {
+            Self::PageSize { .. } | Self::PageTokenInvalid | Self::PageTokenExpired | Self::RequestIdReused { .. } => {
+                self.to_string()
+            }
+            _ => otherwise.to_owned(),
+        }
+    }
+
     /// Tells whether a row with this key was there already.
     pub fn is_unique_violation(&self) -> bool {
         matches!(self, Self::Unique(_))
