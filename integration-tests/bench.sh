@@ -15,7 +15,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-target="${CARGO_TARGET_DIR:-target}"
-cargo build --locked --release -p millrace >&2
-binary="$(cd "$target/release" && pwd)/millrace"
-exec cargo bench --quiet --locked -p millrace-integration-tests --bench mesh -- --binary "$binary" "$@"
+# In one command, so that what binary and bench share is compiled once.
+artifacts="$(cargo build --locked --release -p millrace --bin millrace -p millrace-integration-tests --bench mesh \
+    --message-format=json-render-diagnostics)"
+executable() { # executable KIND NAME
+    sed -n "s/.*\"kind\":\[\"$1\"\].*\"name\":\"$2\".*\"executable\":\"\([^\"]*\)\".*/\1/p" <<<"$artifacts"
+}
+exec "$(executable bench mesh)" --bench --binary "$(executable bin millrace)" "$@"

@@ -46,7 +46,7 @@ const USAGE: &str = "usage: mesh --bench --binary PATH [--records N] [--starts N
                      [--only start|size|search|edge]";
 
 fn main() -> ExitCode {
-    // Only `cargo bench` passes `--bench`. `cargo test --benches` runs this too, and shall not wait for it.
+    // `bench.sh` and `cargo bench` pass `--bench`. `cargo test --benches` runs this too, and shall not wait for it.
     if !std::env::args().any(|argument| argument == "--bench") {
         return ExitCode::SUCCESS;
     }
@@ -74,7 +74,8 @@ async fn run() -> Result<Table> {
             "start" => start::measure(&options, work.path(), &mut table).await?,
             "size" => table.add(figures::binary_size(&options.binary, work.path())?),
             "search" => searches::measure(&options, work.path(), &mut table).await?,
-            _ => edge::measure(&options, work.path(), &mut table).await?,
+            "edge" => edge::measure(&options, work.path(), &mut table).await?,
+            part => bail!("the part `{part}` is listed and not written"),
         }
     }
     Ok(table)
