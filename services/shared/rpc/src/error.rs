@@ -54,6 +54,12 @@ pub enum Error {
     /// There is no such method.
     #[error("there is no method `{0}`")]
     UnknownMethod(String),
+    /// The bytes of the request are no message of the method.
+    #[error("the request's message cannot be read: {0}")]
+    MessageMalformed(String),
+    /// The request's message is longer than the method takes.
+    #[error("the request's message is too large: {0}")]
+    MessageTooLarge(String),
     /// A handler panicked.
     #[error("the call failed by a defect of the service")]
     Panicked,
@@ -71,7 +77,7 @@ pub enum Error {
 impl Fault for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::BadEndpoint { .. } => ErrorKind::Invalid,
+            Self::BadEndpoint { .. } | Self::MessageMalformed(_) | Self::MessageTooLarge(_) => ErrorKind::Invalid,
             Self::NotPluggedIn | Self::NotReady(_) | Self::PeerUnreachable(_) => ErrorKind::Unavailable,
             Self::Overloaded { .. } => ErrorKind::Exhausted,
             Self::DeadlineExceeded | Self::StreamIdle { .. } => ErrorKind::Timeout,
@@ -97,6 +103,8 @@ impl Fault for Error {
             Self::IdentityRefused(_) => "IDENTITY_REFUSED",
             Self::TenantForbidden(_) => "TENANT_FORBIDDEN",
             Self::UnknownMethod(_) => "METHOD_UNKNOWN",
+            Self::MessageMalformed(_) => "MESSAGE_MALFORMED",
+            Self::MessageTooLarge(_) => "MESSAGE_TOO_LARGE",
             Self::Panicked => "PANICKED",
             Self::RequestBrokenOff => "REQUEST_BROKEN_OFF",
             Self::BadKey(_) => "KEY_INVALID",
@@ -116,6 +124,8 @@ impl Fault for Error {
             | Self::IdentityRefused(_)
             | Self::TenantForbidden(_)
             | Self::UnknownMethod(_)
+            | Self::MessageMalformed(_)
+            | Self::MessageTooLarge(_)
             | Self::Panicked
             | Self::RequestBrokenOff
             | Self::BadKey(_)

@@ -12,7 +12,8 @@ use tower::util::BoxCloneSyncService;
 use types::Clock;
 
 use crate::layers::{
-    CatchPanicLayer, DeadlineLayer, IdentityLayer, LoadShedLayer, MetricsLayer, ReadinessLayer, TraceLayer,
+    CatchPanicLayer, DeadlineLayer, ExplainLayer, IdentityLayer, LoadShedLayer, MetricsLayer, ReadinessLayer,
+    TraceLayer,
 };
 use crate::transport::{CONNECTION_WINDOW, STREAM_WINDOW};
 use crate::{Error, Served, Verifier};
@@ -53,7 +54,8 @@ impl ServerOptions {
 /// - `Readiness` refuses before anything is spent on the call;
 /// - `LoadShed` refuses before a deadline is set or a signature checked, because both cost;
 /// - `Deadline` bounds all that follows;
-/// - `Identity` is last: whoever gets through is a caller that the handler may believe.
+/// - `Identity` is the last to refuse: whoever gets through is a caller that the handler may believe;
+/// - `Explain` stands at the routes, so that what tonic's decoder refuses there is the caller's fault in all others' eyes.
 pub fn server_stack(role: &'static str, routes: Routes, options: ServerOptions) -> Served {
     let stack = ServiceBuilder::new()
         .layer(TraceLayer { role })
@@ -62,7 +64,8 @@ pub fn server_stack(role: &'static str, routes: Routes, options: ServerOptions) 
         .layer(ReadinessLayer { ready: options.readiness })
         .layer(LoadShedLayer::new(options.max_in_flight, options.max_streams))
         .layer(DeadlineLayer { stream_idle: options.stream_idle })
-        .layer(IdentityLayer { verifier: options.verifier, clock: options.clock });
+        .layer(IdentityLayer { verifier: options.verifier, clock: options.clock })
+        .layer(ExplainLayer {});
     BoxCloneSyncService::new(stack.service(routes.prepare()))
 }
 

@@ -18,6 +18,8 @@ use types::{ByteSize, Digest, DigestHasher, ErrorKind, Fault, LimitHit};
 /// The largest chunk, in bytes.
 pub const MAX_CHUNK: usize = 1 << 20;
 
+const LONG_CHUNK: &str = "a chunk is larger than 1 MiB";
+
 /// A part of an upload.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Part<S> {
@@ -184,7 +186,7 @@ impl<R> Upload<R> {
         }
         match next_part(&mut self.messages, self.hasher.length()).await? {
             Part::Start(_) => Err(Error::Malformed("it has a second start")),
-            Part::Chunk(chunk) if chunk.len() > MAX_CHUNK => Err(Error::Malformed("a chunk is larger than 1 MiB")),
+            Part::Chunk(chunk) if chunk.len() > MAX_CHUNK => Err(Error::Malformed(LONG_CHUNK)),
             Part::Chunk(chunk) => {
                 self.hasher.update(&chunk);
                 match self.limit {
@@ -244,6 +246,12 @@ where
         None => Err(Error::Incomplete { received }),
         // The server's layers make `Aborted` of a request that was cancelled.
         Some(Err(status)) if status.code() == tonic::Code::Aborted => Err(Error::Incomplete { received }),
+        // tonic's decoder refuses a message that is too long, and one whose bytes are no message; sent again, they
+        // would be refused again.
+        Some(Err(status)) if status.code() == tonic::Code::OutOfRange => Err(Error::Malformed(LONG_CHUNK)),
+        Some(Err(status)) if status.code() == tonic::Code::Internal => {
+            Err(Error::Malformed("a message cannot be decoded"))
+        }
         Some(Err(status)) => Err(Error::Call(Box::new(status))),
         Some(Ok(message)) => message.into_part().ok_or(Error::Malformed("a message holds nothing")),
     }
@@ -360,5 +368,14 @@ mod tests {
         let error = read(vec![start(), chunk(MAX_CHUNK), chunk(MAX_CHUNK)]).await.unwrap_err();
         assert_eq!(error.reason(), "UPLOAD_TOO_LARGE");
         assert_eq!(error.limit().unwrap().name, "max_bytes");
+    }
+    #[tokio::test]
+    async fn what_the_decoder_refuses_is_malformed_not_worth_a_retry() {
+        let start = || Ok(ProfileDataRequest::from_part(Part::Start(ProfileDataStart::default())));
+        for refused in [Status::out_of_range("decoded message length too large"), Status::internal("invalid tag")] {
+            let (_, mut upload) = open::<ProfileDataRequest, _>(stream::iter([start(), Err(refused)])).await.unwrap();
+            let error = upload.next::<ProfileDataRequest>().await.unwrap_err();
+            assert_eq!((error.kind(), error.reason()), (ErrorKind::Invalid, "UPLOAD_MALFORMED"));
+        }
     }
 }

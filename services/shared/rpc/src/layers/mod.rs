@@ -2,6 +2,7 @@
 
 mod catch_panic;
 mod deadline;
+mod explain;
 mod identity;
 mod load_shed;
 mod metrics;
@@ -21,6 +22,7 @@ use types::Fault;
 
 pub(crate) use catch_panic::CatchPanicLayer;
 pub(crate) use deadline::{ClientDeadlineLayer, DeadlineLayer};
+pub(crate) use explain::ExplainLayer;
 pub(crate) use identity::IdentityLayer;
 pub(crate) use load_shed::LoadShedLayer;
 pub(crate) use metrics::MetricsLayer;

@@ -32,6 +32,7 @@ over_both_transports!(
     who_drops_a_stream_drops_its_handler,
     who_drops_a_two_way_call_drops_its_handler,
     an_unknown_method_is_unimplemented,
+    a_message_that_cannot_be_read_is_the_callers_fault,
     a_role_that_is_not_ready_says_why,
     a_read_is_repeated_until_the_role_is_ready,
     a_write_is_not_repeated,
@@ -172,6 +173,24 @@ async fn an_unknown_method_is_unimplemented(mesh: Mesh) {
     let path = http::uri::PathAndQuery::from_static("/millrace.none.v1.NoService/GetNothing");
     let status = identity.unary(tonic::Request::new(get("x")), path, codec).await.unwrap_err();
     assert_eq!((status.code(), reason(&status).as_deref()), (Code::Unimplemented, Some("METHOD_UNKNOWN")));
+}
+
+async fn a_message_that_cannot_be_read_is_the_callers_fault(mesh: Mesh) {
+    let no_utf8 = vec![0, 0, 0, 0, 4, 0x0a, 2, 0xff, 0xfe];
+    let too_long = vec![0, 0x7f, 0, 0, 0];
+    for (frame, told) in
+        [(no_utf8, "MESSAGE_MALFORMED"), (Vec::new(), "MESSAGE_MALFORMED"), (too_long, "MESSAGE_TOO_LARGE")]
+    {
+        let body = http_body_util::Full::new(bytes::Bytes::from(frame));
+        let request = http::Request::post("/millrace.profiling.v1.ProfilingService/GetJob")
+            .header("content-type", "application/grpc")
+            .header(IDENTITY_HEADER, mesh.signer.sign(&mesh.ada()))
+            .body(Body::new(body))
+            .unwrap();
+        let response = mesh.bare.clone().oneshot(request).await.unwrap();
+        let status = Status::from_header_map(response.headers()).unwrap();
+        assert_eq!((status.code(), reason(&status).as_deref()), (Code::InvalidArgument, Some(told)));
+    }
 }
 
 async fn a_role_that_is_not_ready_says_why(mesh: Mesh) {
