@@ -101,7 +101,9 @@ impl Error {
     pub(crate) fn leads_out(&self) -> bool {
         matches!(
             self,
-            Self::RedirectLeadsOut { .. } | Self::LinkLoop { .. } | Self::Fetch(fetch::Error::LinkLeadsOut { .. })
+            Self::RedirectLeadsOut { .. }
+                | Self::LinkLoop { .. }
+                | Self::Fetch(fetch::Error::LinkLeadsOut { .. } | fetch::Error::LinkLoop { .. })
         )
     }
 }

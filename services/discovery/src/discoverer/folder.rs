@@ -136,11 +136,7 @@ fn is_folder(
         let is_ours = file_type.is_dir() && fetcher.is_forbidden(path);
         return Ok((!is_ours && (file_type.is_dir() || file_type.is_file())).then_some(file_type.is_dir()));
     }
-    let broken = |source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::NotFound => fetch::Error::FileNotFound { path: path.to_owned() },
-        _ => fetch::Error::Read { path: path.to_owned(), source },
-    };
-    let target = path.canonicalize().map_err(broken)?;
+    let target = path.canonicalize().map_err(|error| fetch::Error::reading(path, error))?;
     if !target.is_dir() {
         return fetcher.check_file(path).map(|_| Some(false)).map_err(Error::from);
     }

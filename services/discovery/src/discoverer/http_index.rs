@@ -6,10 +6,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fetch::Fetcher;
+use fetch::{Bound, Fetcher};
 use proto::discovery::v1::source::Settings;
 use proto::discovery::v1::{HttpIndexSettings, SettingSchema};
-use types::{Fault, FieldViolation, Origin};
+use types::{ByteSize, Fault, FieldViolation, Origin};
 use url::Url;
 
 use super::tree::{Entry, Listing, Look, Tree, TreeWalk};
@@ -17,7 +17,8 @@ use super::{Discoverer, Walk, WalkOptions, setting};
 use crate::Error;
 
 const DEFAULT_DEPTH: i32 = 8;
-const LISTING_LIMIT: u64 = 32 << 20;
+/// A listing that is longer is none.
+const LISTING: Bound = Bound { name: "listing_bytes", bytes: ByteSize::mib(32) };
 /// One request is tried so often before its failure counts.
 const TRIES: u32 = 3;
 const FIRST_WAIT: Duration = Duration::from_millis(200);
@@ -125,7 +126,7 @@ impl IndexTree {
     }
 
     async fn list_start(&self) -> Result<Listing, Error> {
-        let text = retrying(|| self.fetcher.get_text(&self.start, LISTING_LIMIT)).await?;
+        let text = retrying(|| self.fetcher.get_text(&self.start, LISTING)).await?;
         let base = folder_of(&text.url);
         if base.host_str() != self.start.host_str() {
             return Err(Error::RedirectLeadsOut { url: self.start.to_string() });
@@ -146,7 +147,7 @@ impl Tree for IndexTree {
         }
         let mut url = self.url_of(folder)?;
         url.set_path(&format!("{}/", url.path()));
-        let text = retrying(|| self.fetcher.get_text(&url, LISTING_LIMIT)).await?;
+        let text = retrying(|| self.fetcher.get_text(&url, LISTING)).await?;
         self.check_inside(&url, &text.url)?;
         listing::parse(&text.text, &folder_of(&text.url)).ok_or(Error::NoListing { url: url.into() })
     }

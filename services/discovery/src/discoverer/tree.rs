@@ -7,17 +7,17 @@ use std::iter::Peekable;
 use std::vec::IntoIter;
 
 use async_trait::async_trait;
-use fetch::{ByteStream, Fetcher};
+use fetch::{Bound, ByteStream, Fetcher};
 use futures::{StreamExt, TryStreamExt, stream};
 use proto::common::v1::Metadata;
-use types::Origin;
+use types::{ByteSize, Origin};
 
 use super::package::{FILE_NAME, Package};
 use super::{Found, Page, Walk, WalkOptions, Warning};
 use crate::Error;
 
 /// The most bytes of a `datapackage.json`.
-const PACKAGE_LIMIT: usize = 8 << 20;
+const PACKAGE: Bound = Bound { name: "datapackage_bytes", bytes: ByteSize::mib(8) };
 /// A page ends after so many folders, whatever was found in them.
 const FOLDERS_A_PAGE: usize = 50;
 
@@ -154,12 +154,9 @@ impl<T: Tree> TreeWalk<T> {
         let mut bytes = Vec::new();
         while let Some(chunk) = body.try_next().await? {
             bytes.extend_from_slice(&chunk);
-            if bytes.len() > PACKAGE_LIMIT {
-                return Err(fetch::Error::TooLarge {
-                    place: path.to_owned(),
-                    limit: types::ByteSize::bytes(PACKAGE_LIMIT as u64),
-                }
-                .into());
+            if bytes.len() as u64 > PACKAGE.bytes.as_bytes() {
+                let Bound { name, bytes: limit } = PACKAGE;
+                return Err(fetch::Error::TooLarge { place: path.to_owned(), name, limit }.into());
             }
         }
         Ok(String::from_utf8_lossy(&bytes).into_owned())

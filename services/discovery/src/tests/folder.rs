@@ -97,9 +97,10 @@ async fn links_that_lead_out_are_warned_of_and_loops_end() {
     link(&world.root(), "round");
     link(&world.root().join("gone.csv"), "broken.csv");
     link(&world.root().join("a.csv"), "same.csv");
+    link(&world.root().join("self.csv"), "self.csv");
     world.create(world.folder()).await.unwrap();
     let crawl = world.crawl().await;
-    assert_eq!((phase(&crawl), count(&crawl, "failed")), (WorkPhase::Succeeded, 4));
+    assert_eq!((phase(&crawl), count(&crawl, "failed")), (WorkPhase::Succeeded, 5));
     let mut reasons: Vec<_> = crawl.warnings.iter().map(|one| (one.path.as_str(), one.reason.as_str())).collect();
     reasons.sort();
     let expected = [
@@ -107,6 +108,7 @@ async fn links_that_lead_out_are_warned_of_and_loops_end() {
         ("out.csv", "LINK_LEADS_OUT"),
         ("outside", "LINK_LEADS_OUT"),
         ("round", "LINK_LOOP"),
+        ("self.csv", "LINK_LOOP"),
     ];
     assert_eq!(reasons, expected);
     assert_eq!(world.told().await, [told("a.csv", 1), told("same.csv", 1)]);
@@ -162,16 +164,17 @@ async fn excluded_paths_are_left_out_and_then_retracted() {
 #[tokio::test]
 async fn a_cancelled_crawl_ends_and_keeps_what_it_announced() {
     let mut world = World::with_pages_of(1).await;
-    world.write("a.csv", "1");
-    world.write("b.csv", "1");
+    for number in 0..50 {
+        world.write(&format!("{number}.csv"), "1");
+    }
     let crawl = world.create(world.folder()).await.unwrap().crawl.unwrap();
     let mut changed = world.database.changed();
     let mut round = Box::pin(world.tasks.round("discovery.crawler-1"));
-    let mut commits = 0;
-    while commits < 2 {
+    // The claim, and a page.
+    for _ in 0..2 {
         tokio::select! {
             biased;
-            _ = changed.changed() => commits += 1,
+            _ = changed.changed() => {}
             _ = &mut round => panic!("the crawl ended before it was cancelled"),
         }
     }
@@ -180,6 +183,6 @@ async fn a_cancelled_crawl_ends_and_keeps_what_it_announced() {
     assert_eq!(phase(&asked), WorkPhase::Running);
     round.await.unwrap();
     assert_eq!(phase(&world.newest().await), WorkPhase::Cancelled);
-    assert_eq!(world.told().await, [told("a.csv", 1)]);
+    assert!((1..50).contains(&world.told().await.len()));
     assert!(world.tasks.round("discovery.crawler-1").now_or_never().is_none_or(|done| !done.unwrap().again));
 }

@@ -1,11 +1,17 @@
 //! What goes wrong on the way to foreign bytes.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use types::{ByteSize, ErrorKind, Fault, LimitHit};
 use url::Url;
+
+/// The name of the limit on the bytes of one file.
+pub(crate) const MAX_BYTES: &str = "fetch.max_bytes";
+
+/// ELOOP: links were followed more often than the system does. The kind of `std` that means it is not stable.
+const TOO_MANY_LINKS: i32 = if cfg!(target_os = "linux") { 40 } else { 62 };
 
 /// Why a place was refused, or its bytes could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +49,12 @@ pub enum Error {
     /// A link leads out of the roots, or into the data directory.
     #[error("`{}` leads out of the folder roots", path.display())]
     LinkLeadsOut {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// Links lead round in a circle.
+    #[error("the links that begin at `{}` lead round in a circle", path.display())]
+    LinkLoop {
         /// The path as given.
         path: PathBuf,
     },
@@ -143,6 +155,8 @@ pub enum Error {
     TooLarge {
         /// The URL or path.
         place: String,
+        /// The name of the limit.
+        name: &'static str,
         /// The limit.
         limit: ByteSize,
     },
@@ -155,6 +169,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// What the system's refusal to resolve or read `path` means.
+    pub fn reading(path: &Path, source: std::io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            _ if source.raw_os_error() == Some(TOO_MANY_LINKS) => Self::LinkLoop { path },
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Self::FileNotFound { path },
+            _ => Self::Read { path, source },
+        }
+    }
+
     /// Tells whether the place answered that what was asked for does not exist: 404 or 410, or no such file.
     pub fn is_gone(&self) -> bool {
         matches!(self, Self::HttpStatus { status: 404 | 410, .. } | Self::FileNotFound { .. })
@@ -169,6 +193,7 @@ impl Fault for Error {
             | Self::FolderOutsideRoots { .. }
             | Self::FolderIsDataDirectory { .. }
             | Self::LinkLeadsOut { .. }
+            | Self::LinkLoop { .. }
             | Self::NotARegularFile { .. }
             | Self::AddressForbidden { .. }
             | Self::TooManyRedirects { .. }
@@ -196,6 +221,7 @@ impl Fault for Error {
             Self::FolderIsDataDirectory { .. } => "FOLDER_IS_DATA_DIRECTORY",
             Self::FileNotFound { .. } => "FILE_NOT_FOUND",
             Self::LinkLeadsOut { .. } => "LINK_LEADS_OUT",
+            Self::LinkLoop { .. } => "LINK_LOOP",
             Self::NotARegularFile { .. } => "NOT_A_REGULAR_FILE",
             Self::Read { .. } => "READ_FAILED",
             Self::ChangedWhileRead { .. } => "CHANGED_WHILE_READ",
@@ -230,6 +256,7 @@ impl Fault for Error {
             Self::PathNotAbsolute { path }
             | Self::FolderNotFound { path }
             | Self::FileNotFound { path }
+            | Self::LinkLoop { path }
             | Self::NotARegularFile { path }
             | Self::Read { path, .. }
             | Self::ChangedWhileRead { path } => vec![("path", path.display().to_string())],
@@ -253,7 +280,7 @@ impl Fault for Error {
 
     fn limit(&self) -> Option<LimitHit> {
         match self {
-            Self::TooLarge { limit, .. } => Some(LimitHit { name: "fetch.max_bytes".into(), value: limit.to_string() }),
+            Self::TooLarge { name, limit, .. } => Some(LimitHit { name: (*name).to_owned(), value: limit.to_string() }),
             Self::TooManyRedirects { limit, .. } => {
                 Some(LimitHit { name: "fetch.max_redirects".into(), value: limit.to_string() })
             }

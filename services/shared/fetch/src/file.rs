@@ -9,6 +9,7 @@ use futures::stream;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
+use crate::error::MAX_BYTES;
 use crate::folder::{is_beneath_a_root, is_forbidden};
 use crate::{ByteStream, Error, Fetched, Opened, Policy};
 
@@ -26,9 +27,9 @@ pub struct FoundFile {
 }
 
 pub(crate) fn check(policy: &Policy, path: &Path) -> Result<FoundFile, Error> {
-    let canonical = path.canonicalize().map_err(|error| unreadable(path, error))?;
+    let canonical = path.canonicalize().map_err(|error| Error::reading(path, error))?;
     check_place(policy, path, &canonical)?;
-    let metadata = canonical.metadata().map_err(|error| unreadable(path, error))?;
+    let metadata = canonical.metadata().map_err(|error| Error::reading(path, error))?;
     check_regular(path, &metadata)?;
     Ok(FoundFile { size_bytes: metadata.len(), version_token: version_token(&metadata), canonical })
 }
@@ -39,10 +40,10 @@ pub(crate) async fn open(policy: &Policy, path: &Path, known: Option<&str>) -> R
     }
     let found = check(policy, path)?;
     if found.size_bytes > policy.max_bytes.as_bytes() {
-        return Err(Error::TooLarge { place: path.display().to_string(), limit: policy.max_bytes });
+        return Err(Error::TooLarge { place: path.display().to_string(), name: MAX_BYTES, limit: policy.max_bytes });
     }
-    let file = File::open(&found.canonical).await.map_err(|error| unreadable(path, error))?;
-    let metadata = file.metadata().await.map_err(|error| unreadable(path, error))?;
+    let file = File::open(&found.canonical).await.map_err(|error| Error::reading(path, error))?;
+    let metadata = file.metadata().await.map_err(|error| Error::reading(path, error))?;
     check_regular(path, &metadata)?;
     check_same(policy, path, &metadata)?;
     let token = version_token(&metadata);
@@ -79,9 +80,9 @@ fn check_regular(path: &Path, metadata: &Metadata) -> Result<(), Error> {
 /// The file that was opened is the one that the path leads to, in a permitted place, after it was opened too: so a link
 /// that was exchanged between check and opening gains nothing.
 fn check_same(policy: &Policy, path: &Path, opened: &Metadata) -> Result<(), Error> {
-    let canonical = path.canonicalize().map_err(|error| unreadable(path, error))?;
+    let canonical = path.canonicalize().map_err(|error| Error::reading(path, error))?;
     check_place(policy, path, &canonical)?;
-    let there = canonical.symlink_metadata().map_err(|error| unreadable(path, error))?;
+    let there = canonical.symlink_metadata().map_err(|error| Error::reading(path, error))?;
     if is_same_file(opened, &there) { Ok(()) } else { Err(Error::ChangedWhileRead { path: path.to_owned() }) }
 }
 
@@ -94,15 +95,6 @@ fn is_same_file(a: &Metadata, b: &Metadata) -> bool {
 #[cfg(not(unix))]
 fn is_same_file(a: &Metadata, b: &Metadata) -> bool {
     a.len() == b.len() && a.modified().ok() == b.modified().ok()
-}
-
-fn unreadable(path: &Path, source: std::io::Error) -> Error {
-    match source.kind() {
-        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
-            Error::FileNotFound { path: path.to_owned() }
-        }
-        _ => Error::Read { path: path.to_owned(), source },
-    }
 }
 
 struct Reading {
@@ -204,6 +196,7 @@ mod tests {
         };
         assert_eq!(reason(&policy, link("outside.csv", "out.csv")).await, "LINK_LEADS_OUT");
         assert_eq!(reason(&policy, link("root/data/secret", "data.csv")).await, "LINK_LEADS_OUT");
+        assert_eq!(reason(&policy, link("root/self.csv", "self.csv")).await, "LINK_LOOP");
         assert!(open(&policy, &link("root/a.csv", "in.csv"), None).await.is_ok());
     }
 

@@ -9,7 +9,7 @@ pub(crate) fn check(policy: &Policy, path: &Path) -> Result<PathBuf, Error> {
     if !path.is_absolute() {
         return Err(Error::PathNotAbsolute { path: path.to_owned() });
     }
-    let resolved = resolve(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    let resolved = resolve(path).map_err(|error| Error::reading(path, error))?;
     // Rules first, so that the answer does not tell what exists outside the roots.
     if is_forbidden(policy, resolved.place()) {
         return Err(Error::FolderIsDataDirectory { path: path.to_owned() });
@@ -127,6 +127,8 @@ mod tests {
         let (world, policy) = world();
         std::os::unix::fs::symlink(world.path().join("outside"), world.path().join("root/link")).unwrap();
         assert_eq!(check(&policy, &world.path().join("root/link")).unwrap_err().reason(), "FOLDER_OUTSIDE_ROOTS");
+        std::os::unix::fs::symlink(world.path().join("root/self"), world.path().join("root/self")).unwrap();
+        assert_eq!(check(&policy, &world.path().join("root/self")).unwrap_err().reason(), "LINK_LOOP");
     }
 
     #[test]

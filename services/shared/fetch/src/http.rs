@@ -15,7 +15,17 @@ use types::ByteSize;
 use url::{Host, Url};
 
 use crate::address::{GuardedResolver, is_permitted, resolve};
+use crate::error::MAX_BYTES;
 use crate::{ByteStream, Error, Fetched, Fetcher, Opened, Policy};
+
+/// How many bytes are read at most, and the name by which the error calls that limit.
+#[derive(Debug, Clone, Copy)]
+pub struct Bound {
+    /// The name.
+    pub name: &'static str,
+    /// The most bytes.
+    pub bytes: ByteSize,
+}
 
 /// What a server tells of a resource without sending it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,13 +114,13 @@ pub(crate) async fn open(fetcher: &Fetcher, url: &Url, known: Option<&str>) -> R
     if known.is_some_and(|known| !known.is_empty() && known == version_token) {
         return Ok(Opened::Unchanged);
     }
-    let limit = fetcher.policy.max_bytes;
-    check_length(response.content_length(), limit, &at)?;
+    let bound = Bound { name: MAX_BYTES, bytes: fetcher.policy.max_bytes };
+    check_length(response.content_length(), bound, &at)?;
     Ok(Opened::Fetched(Fetched {
         size_bytes: response.content_length(),
         version_token,
         file_name: file_name(url).or_else(|| file_name(&at)).unwrap_or_default(),
-        body: body(response, at, limit),
+        body: body(response, at, bound),
     }))
 }
 
@@ -127,13 +137,12 @@ pub(crate) async fn head(fetcher: &Fetcher, url: &Url) -> Result<Head, Error> {
     })
 }
 
-pub(crate) async fn get_text(fetcher: &Fetcher, url: &Url, limit: u64) -> Result<Text, Error> {
-    let limit = ByteSize::bytes(limit);
+pub(crate) async fn get_text(fetcher: &Fetcher, url: &Url, bound: Bound) -> Result<Text, Error> {
     let (response, at) = exchange(fetcher, Method::GET, url, None).await?;
     let response = success(response, &at)?;
-    check_length(response.content_length(), limit, &at)?;
+    check_length(response.content_length(), bound, &at)?;
     let content_type = text(response.headers(), CONTENT_TYPE).map(str::to_owned);
-    let bytes: Vec<Bytes> = body(response, at.clone(), limit).try_collect().await?;
+    let bytes: Vec<Bytes> = body(response, at.clone(), bound).try_collect().await?;
     Ok(Text { url: at, text: String::from_utf8_lossy(&bytes.concat()).into_owned(), content_type })
 }
 
@@ -179,20 +188,20 @@ fn success(response: Response, at: &Url) -> Result<Response, Error> {
     Err(Error::HttpStatus { url: at.clone(), status: status.as_u16(), retry_after })
 }
 
-fn check_length(length: Option<u64>, limit: ByteSize, at: &Url) -> Result<(), Error> {
-    if length.is_some_and(|length| length > limit.as_bytes()) {
-        return Err(Error::TooLarge { place: at.to_string(), limit });
+fn check_length(length: Option<u64>, bound: Bound, at: &Url) -> Result<(), Error> {
+    if length.is_some_and(|length| length > bound.bytes.as_bytes()) {
+        return Err(Error::TooLarge { place: at.to_string(), name: bound.name, limit: bound.bytes });
     }
     Ok(())
 }
 
-/// The bytes of an answer, up to `limit` whatever it announced.
-fn body(response: Response, at: Url, limit: ByteSize) -> ByteStream {
+/// The bytes of an answer, up to `bound` whatever it announced.
+fn body(response: Response, at: Url, bound: Bound) -> ByteStream {
     let mut taken = 0;
     let chunks = response.bytes_stream().map(move |chunk| {
         let chunk = chunk.map_err(|error| failed(error, &at))?;
         taken += chunk.len() as u64;
-        check_length(Some(taken), limit, &at)?;
+        check_length(Some(taken), bound, &at)?;
         Ok(chunk)
     });
     // An error is the last item, so nobody goes on behind a gap.

@@ -35,7 +35,7 @@ use types::Origin;
 use url::Url;
 
 pub use file::FoundFile;
-pub use http::{Head, Text};
+pub use http::{Bound, Head, Text};
 
 /// Bytes that come piece by piece. The stream ends after its first error.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, Error>> + Send>>;
@@ -140,8 +140,8 @@ impl Fetcher {
         http::head(self, url).await
     }
 
-    /// Reads a text, such as a listing, of at most `limit` bytes. What is no UTF-8 in it is replaced.
-    pub async fn get_text(&self, url: &Url, limit: u64) -> Result<Text, Error> {
-        http::get_text(self, url, limit).await
+    /// Reads a text, such as a listing, up to `bound`. What is no UTF-8 in it is replaced.
+    pub async fn get_text(&self, url: &Url, bound: Bound) -> Result<Text, Error> {
+        http::get_text(self, url, bound).await
     }
 }

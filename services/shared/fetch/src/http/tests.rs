@@ -59,6 +59,10 @@ fn url(site: SocketAddr, path: &str) -> Url {
     format!("http://{site}{path}").parse().unwrap()
 }
 
+fn bound(bytes: u64) -> Bound {
+    Bound { name: "text_bytes", bytes: ByteSize::bytes(bytes) }
+}
+
 async fn reason(fetcher: &Fetcher, url: Url) -> &'static str {
     match fetcher.open(&Origin::Http { url }, None).await {
         Err(error) => error.reason(),
@@ -126,7 +130,8 @@ async fn every_exchange_ends() {
     let small = fetcher(|policy| policy.max_bytes = ByteSize::bytes(3));
     assert_eq!(reason(&small, url(site, "/a.csv")).await, "TOO_LARGE");
     assert_eq!(reason(&small, url(site, "/endless")).await, "TOO_LARGE");
-    assert_eq!(small.get_text(&url(site, "/endless"), 2000).await.unwrap_err().reason(), "TOO_LARGE");
+    let endless = small.get_text(&url(site, "/endless"), bound(2000)).await.unwrap_err();
+    assert_eq!((endless.reason(), endless.limit().unwrap().name.as_str()), ("TOO_LARGE", "text_bytes"));
     assert_eq!(reason(&fetcher(|_| {}), url(site, "/loop")).await, "TOO_MANY_REDIRECTS");
     let hasty = fetcher(|policy| policy.timeout = Duration::from_millis(50));
     assert_eq!(reason(&hasty, url(site, "/silent")).await, "TIMEOUT");
@@ -140,7 +145,7 @@ async fn a_status_that_is_no_success_fails_with_it() {
     let gone = fetcher.head(&url(site, "/status/410")).await.unwrap_err();
     assert!(gone.is_gone());
     assert!(gone.metadata().contains(&("status", "410".to_owned())));
-    let busy = fetcher.get_text(&url(site, "/busy"), 10).await.unwrap_err();
+    let busy = fetcher.get_text(&url(site, "/busy"), bound(10)).await.unwrap_err();
     assert_eq!((busy.reason(), busy.retry_after()), ("HTTP_STATUS", Some(Duration::from_secs(7))));
     assert!(busy.kind().is_transient() && !busy.is_gone());
 }
@@ -148,7 +153,7 @@ async fn a_status_that_is_no_success_fails_with_it() {
 #[tokio::test]
 async fn bytes_are_asked_for_as_they_lie() {
     let site = site().await;
-    assert_eq!(fetcher(|_| {}).get_text(&url(site, "/encoding"), 100).await.unwrap().text, "identity");
+    assert_eq!(fetcher(|_| {}).get_text(&url(site, "/encoding"), bound(100)).await.unwrap().text, "identity");
 }
 
 #[tokio::test]
