@@ -8,7 +8,7 @@ use runtime::telemetry::Logging;
 use serde::{Deserialize, Serialize};
 use types::{ByteSize, Span};
 
-use super::UpArgs;
+use super::{UpArgs, sockets};
 use crate::failure::Failure;
 
 /// The settings of the whole process; `default.toml` says what each means.
@@ -120,6 +120,12 @@ impl Settings {
 
     fn problems(&self) -> Vec<String> {
         let mut problems = self.logging.problems();
+        for (setting, address) in [("listen", &self.listen), ("admin_listen", &self.admin_listen)] {
+            problems.extend(sockets::resolve(setting, address, self.allow_plaintext).err());
+        }
+        for root in self.folder_roots.iter().filter(|root| !root.is_dir()) {
+            problems.push(format!("`folder_roots`: there is no folder `{}`", root.display()));
+        }
         for network in self.fetch.allow_private.iter().filter(|network| network.parse::<IpNet>().is_err()) {
             problems.push(format!("`fetch.allow_private`: `{network}` is no network; write 10.1.0.0/16 or ::1/128"));
         }
@@ -179,8 +185,11 @@ mod tests {
         settings.logging.filter = "a=loud".to_owned();
         settings.profiling.workers = 0;
         settings.telemetry.otlp_endpoint = "collector".to_owned();
+        settings.listen = "nonsense".to_owned();
+        settings.admin_listen = "0.0.0.0:0".to_owned();
+        settings.folder_roots = vec!["/no/such/folder".into()];
         let problems = settings.problems();
-        assert_eq!(problems.len(), 4, "{problems:?}");
+        assert_eq!(problems.len(), 7, "{problems:?}");
         assert!(problems.iter().any(|problem| problem.starts_with("profiling.workers")), "{problems:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! The listeners: bound before any work starts, so that a port clash fails at once.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 
 use tokio::net::TcpListener;
 
@@ -34,17 +34,22 @@ impl Sockets {
     }
 }
 
-async fn bind(setting: &str, address: &str, allow_plaintext: bool) -> Result<TcpListener, Failure> {
-    let found = tokio::net::lookup_host(address).await.map(Iterator::collect::<Vec<SocketAddr>>);
-    let addresses = found.map_err(|error| {
-        Failure::usage(format!("`{setting}`: {address} is no address to listen on ({error}); write HOST:PORT"))
-    })?;
+/// The addresses that a setting names, or what is wrong with it.
+pub fn resolve(setting: &str, address: &str, allow_plaintext: bool) -> Result<Vec<SocketAddr>, String> {
+    let found = address.to_socket_addrs().map(Iterator::collect::<Vec<SocketAddr>>);
+    let addresses = found
+        .map_err(|error| format!("`{setting}`: {address} is no address to listen on ({error}); write HOST:PORT"))?;
     if !allow_plaintext && !addresses.iter().all(|address| address.ip().to_canonical().is_loopback()) {
-        return Err(Failure::usage(format!(
+        return Err(format!(
             "`{setting}`: {address} reaches beyond the loopback, where passwords and tokens would travel in plain text; \
              listen on 127.0.0.1, or say `--allow-plaintext` where the network is trusted"
-        )));
+        ));
     }
+    Ok(addresses)
+}
+
+async fn bind(setting: &str, address: &str, allow_plaintext: bool) -> Result<TcpListener, Failure> {
+    let addresses = resolve(setting, address, allow_plaintext).map_err(Failure::usage)?;
     TcpListener::bind(addresses.as_slice()).await.map_err(|error| {
         Failure::other(format!(
             "cannot listen on {address} ({error}); stop what listens there, or choose another with `--{}`",
