@@ -42,7 +42,7 @@ pub fn crawl(crawl: &Crawl) -> pb::Crawl {
         accept_losses: crawl.input.accept_losses,
         retraction: retraction(crawl.detail.retraction).into(),
         warnings: crawl.detail.warnings.iter().cloned().map(warning).collect(),
-        warnings_omitted: i64::try_from(crawl.detail.warnings_omitted).unwrap_or(i64::MAX),
+        warnings_omitted: number(crawl.detail.warnings_omitted),
         position: crawl.detail.checkpoint.clone().unwrap_or_default(),
     }
 }
@@ -61,18 +61,26 @@ fn warning(warning: Warning) -> pb::CrawlWarning {
     pb::CrawlWarning { path: warning.path, reason: warning.reason, message: warning.message }
 }
 
+fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 /// A message of a preview.
 pub fn previewed(previewed: Previewed) -> pb::PreviewSourceResponse {
     use pb::preview_source_response::Item;
     let item = match previewed {
         Previewed::Dataset(found) => Item::Dataset(pb::FoundDataset {
             path: found.path,
-            size_bytes: found.size_bytes.map(|size| i64::try_from(size).unwrap_or(i64::MAX)),
+            size_bytes: found.size_bytes.map(number),
             version_token: found.version_token,
         }),
-        Previewed::Summary { datasets, truncated } => {
-            Item::Summary(pb::PreviewSummary { datasets: i64::try_from(datasets).unwrap_or(i64::MAX), truncated })
-        }
+        Previewed::Summary { detail, truncated } => Item::Summary(pb::PreviewSummary {
+            datasets: number(detail.counts.listed),
+            truncated,
+            warnings: detail.warnings.into_iter().map(warning).collect(),
+            warnings_omitted: number(detail.warnings_omitted),
+            skipped: number(detail.counts.skipped),
+        }),
     };
     pb::PreviewSourceResponse { item: Some(item) }
 }

@@ -13,7 +13,7 @@ use types::{CrawlName, FieldViolation, Permitted, Revision, SourceId, SourceName
 use crate::config::Config;
 use crate::discoverer::{self, Discoverer, Found, Glob, WalkOptions};
 use crate::error::Error;
-use crate::source::{Changes, Crawl, Draft, Source};
+use crate::source::{Changes, Crawl, CrawlDetail, Draft, Source};
 use crate::store::{Changed, RequestKey, Store};
 
 /// The kinds of discoverer that are built in.
@@ -55,8 +55,8 @@ pub enum Previewed {
     Dataset(Box<Found>),
     /// The end.
     Summary {
-        /// How many datasets were listed.
-        datasets: u64,
+        /// What a crawl that came so far would tell.
+        detail: Box<CrawlDetail>,
         /// Whether the limit cut the list.
         truncated: bool,
     },
@@ -178,22 +178,23 @@ impl Discovery {
         let options = walk_options(&draft.exclude, &self.config, page_size, None);
         let mut walk = kind.walk(&draft.settings, &self.fetcher, options)?;
         Ok(async_stream::try_stream! {
-            let mut datasets = 0;
+            let mut detail = Box::new(CrawlDetail::default());
             let mut truncated = false;
-            while let Some(page) = walk.next_page().await? {
+            while let Some(mut page) = walk.next_page().await? {
+                detail.note(&mut page);
                 for found in page.found {
-                    if datasets == limit {
+                    if detail.counts.listed == limit {
                         truncated = true;
                         break;
                     }
-                    datasets += 1;
+                    detail.counts.listed += 1;
                     yield Previewed::Dataset(Box::new(found));
                 }
                 if truncated {
                     break;
                 }
             }
-            yield Previewed::Summary { datasets, truncated };
+            yield Previewed::Summary { detail, truncated };
         })
     }
 

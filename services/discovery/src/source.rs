@@ -7,7 +7,7 @@ use proto::discovery::v1::source::Settings;
 use serde::{Deserialize, Serialize};
 use types::{CrawlName, Revision, SourceName, Timestamp, WorkStatus};
 
-use crate::discoverer::Warning;
+use crate::discoverer::{Page, Warning};
 
 /// The queue of crawls.
 pub const CRAWLS: &str = "crawls";
@@ -161,6 +161,14 @@ pub enum Retraction {
 }
 
 impl CrawlDetail {
+    /// Counts what a page tells beside its datasets, and keeps its warnings.
+    pub fn note(&mut self, page: &mut Page) {
+        self.counts.skipped += page.skipped;
+        self.counts.failed += page.warnings.len() as u64;
+        page.warnings.drain(..).for_each(|warning| self.warn(warning));
+        self.incomplete |= page.incomplete;
+    }
+
     /// Keeps a warning, or counts it when there are too many.
     pub fn warn(&mut self, warning: Warning) {
         if self.warnings.len() < KEPT_WARNINGS {

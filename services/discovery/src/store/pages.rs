@@ -162,19 +162,15 @@ struct Applied<'a> {
 }
 
 impl Applied<'_> {
-    async fn page(&mut self, conn: &mut Conn, page: Page) -> Result<(), Error> {
+    async fn page(&mut self, conn: &mut Conn, mut page: Page) -> Result<(), Error> {
+        self.detail.note(&mut page);
         for found in page.found {
             self.found(conn, found).await?;
         }
         for path in page.unread {
             self.detail.known += u64::from(entries::touch(conn, &self.source.uid, &path, self.crawl).await?);
         }
-        let detail = &mut self.detail;
-        detail.counts.skipped += page.skipped;
-        detail.counts.failed += page.warnings.len() as u64;
-        page.warnings.into_iter().for_each(|warning| detail.warn(warning));
-        detail.incomplete |= page.incomplete;
-        detail.checkpoint = Some(page.checkpoint);
+        self.detail.checkpoint = Some(page.checkpoint);
         Ok(())
     }
 

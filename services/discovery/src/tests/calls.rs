@@ -153,13 +153,36 @@ async fn a_preview_lists_and_stores_nothing() {
         stream.map(|message| message.unwrap().item.unwrap()).collect::<Vec<_>>().await
     };
     use pb::preview_source_response::Item::Summary;
+    let summary = |datasets, truncated| pb::PreviewSummary { datasets, truncated, ..pb::PreviewSummary::default() };
     let all = preview(0).await;
     assert_eq!(all.len(), 4);
-    assert_eq!(all[3], Summary(pb::PreviewSummary { datasets: 3, truncated: false }));
+    assert_eq!(all[3], Summary(summary(3, false)));
     let cut = preview(2).await;
-    assert_eq!(cut[2], Summary(pb::PreviewSummary { datasets: 2, truncated: true }));
-    assert_eq!(preview(3).await[3], Summary(pb::PreviewSummary { datasets: 3, truncated: false }));
+    assert_eq!(cut[2], Summary(summary(2, true)));
+    assert_eq!(preview(3).await[3], Summary(summary(3, false)));
     assert_eq!(world.told().await, []);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_preview_tells_what_it_leaves_out() {
+    let world = World::new().await;
+    for name in ["a.csv", "left/b.csv", "readme.md"] {
+        world.write(name, "1");
+    }
+    std::fs::write(world.dir.path().join("secret.csv"), "s").unwrap();
+    std::os::unix::fs::symlink(world.dir.path().join("secret.csv"), world.root().join("out.csv")).unwrap();
+    for number in 0..100 {
+        std::os::unix::fs::symlink("gone.csv", world.root().join(format!("broken-{number:02}.csv"))).unwrap();
+    }
+    let source = pb::Source { exclude: vec!["left".into()], ..world.folder() };
+    let request = pb::PreviewSourceRequest { parent: TENANT.into(), source: Some(source), limit: 0 };
+    let stream = world.grpc.preview_source(by_ada(request)).await.unwrap().into_inner();
+    let last = stream.map(|message| message.unwrap().item.unwrap()).collect::<Vec<_>>().await.pop();
+    let Some(pb::preview_source_response::Item::Summary(end)) = last else { panic!("{last:?}") };
+    assert_eq!((end.datasets, end.skipped, end.warnings.len(), end.warnings_omitted), (1, 2, 100, 1));
+    let told = end.warnings.iter().all(|one| matches!(one.reason.as_str(), "FILE_NOT_FOUND" | "LINK_LEADS_OUT"));
+    assert!(told, "{:?}", end.warnings);
 }
 
 #[tokio::test]

@@ -103,11 +103,18 @@ pub fn describe(crawl: &pb::Crawl) -> String {
         ("missing", if outcome == "unspecified" { String::new() } else { outcome }),
         ("took", crawl.status.as_ref().map(output::since).unwrap_or_default()),
     ]);
-    for warning in &crawl.warnings {
-        text += &format!("\nwarning  {}: {} ({})", warning.path, warning.message, warning.reason);
-    }
-    if crawl.warnings_omitted > 0 {
-        text += &format!("\nwarning  and {} more", crawl.warnings_omitted);
+    for line in warnings(&crawl.warnings, crawl.warnings_omitted) {
+        text += &format!("\n{line}");
     }
     text
+}
+
+/// What was odd, a line each.
+pub fn warnings(kept: &[pb::CrawlWarning], omitted: i64) -> Vec<String> {
+    let line = |one: &pb::CrawlWarning| format!("warning  {}: {} ({})", one.path, one.message, one.reason);
+    let mut lines: Vec<String> = kept.iter().map(line).collect();
+    if omitted > 0 {
+        lines.push(format!("warning  and {omitted} more"));
+    }
+    lines
 }

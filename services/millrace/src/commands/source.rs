@@ -210,9 +210,21 @@ async fn preview(context: &Context, client: &Client, source: pb::Source) -> Resu
             datasets.iter().map(|one| vec![one.path.clone(), one.size_bytes.map(output::bytes).unwrap_or_default()]);
         output::table(&["path", "size"], rows)
     })?;
-    let more = if summary.truncated { ", and more" } else { "" };
-    note(&format!("{} datasets would be found{more}; nothing was created", summary.datasets));
+    for line in crawl::warnings(&summary.warnings, summary.warnings_omitted) {
+        note(&line);
+    }
+    note(&outcome(&summary));
     Ok(())
+}
+
+/// How a preview ended, in a sentence.
+fn outcome(summary: &pb::PreviewSummary) -> String {
+    let more = if summary.truncated { ", and more" } else { "" };
+    let skipped = match summary.skipped {
+        0 => String::new(),
+        number => format!(", {number} names left out"),
+    };
+    format!("{} datasets would be found{more}{skipped}; nothing was created", summary.datasets)
 }
 
 async fn start(
@@ -349,4 +361,19 @@ fn kinds(reply: &pb::ListDiscovererKindsResponse) -> String {
         text += &format!("{}: {}\n{settings}\n\n", kind.kind.replace('_', "-"), kind.description);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preview_says_what_it_left_out() {
+        let mut summary = pb::PreviewSummary { datasets: 2, ..pb::PreviewSummary::default() };
+        assert_eq!(outcome(&summary), "2 datasets would be found; nothing was created");
+        (summary.truncated, summary.skipped) = (true, 3);
+        assert_eq!(outcome(&summary), "2 datasets would be found, and more, 3 names left out; nothing was created");
+        let odd = pb::CrawlWarning { path: "a".into(), reason: "LINK_LOOP".into(), message: "round".into() };
+        assert_eq!(crawl::warnings(&[odd], 2), ["warning  a: round (LINK_LOOP)", "warning  and 2 more"]);
+    }
 }
