@@ -73,7 +73,7 @@ pub enum Error {
     #[error("cannot record an event")]
     Events(#[from] events::Error),
     /// The object store failed.
-    #[error("cannot read or write an object")]
+    #[error("{}", .0.words("cannot read or write an object"))]
     Objects(#[from] objects::Error),
     /// The bytes cannot be had.
     #[error("{0}")]
@@ -82,8 +82,16 @@ pub enum Error {
     #[error("{0}")]
     Upload(rpc::upload::Error),
     /// The spool folder cannot be written or read.
-    #[error("cannot spool bytes on the local disk")]
+    #[error("{}", if is_full(.0) { "the disk is full" } else { "cannot spool bytes on the local disk" })]
     Spool(#[from] std::io::Error),
+}
+
+/// How long a caller waits while an operator makes room.
+const UNTIL_THERE_IS_ROOM: std::time::Duration = std::time::Duration::from_secs(60);
+
+fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded)
 }
 
 impl From<sqlx::Error> for Error {
@@ -119,7 +127,7 @@ impl Fault for Error {
             Self::Objects(error) => error.kind(),
             Self::Fetch(error) => error.kind(),
             Self::Upload(error) => error.kind(),
-            Self::Spool(error) if error.kind() == std::io::ErrorKind::StorageFull => ErrorKind::Exhausted,
+            Self::Spool(error) if is_full(error) => ErrorKind::Exhausted,
             Self::Spool(_) => ErrorKind::Unavailable,
         }
     }
@@ -143,7 +151,7 @@ impl Fault for Error {
             Self::Objects(error) => error.reason(),
             Self::Fetch(error) => error.reason(),
             Self::Upload(error) => error.reason(),
-            Self::Spool(error) if error.kind() == std::io::ErrorKind::StorageFull => "DISK_FULL",
+            Self::Spool(error) if is_full(error) => "DISK_FULL",
             Self::Spool(_) => "SPOOL_FAILED",
         }
     }
@@ -183,6 +191,7 @@ impl Fault for Error {
             Self::Store(error) => error.retry_after(),
             Self::Objects(error) => error.retry_after(),
             Self::Fetch(error) => error.retry_after(),
+            Self::Spool(error) if is_full(error) => Some(UNTIL_THERE_IS_ROOM),
             _ => None,
         }
     }
@@ -196,6 +205,23 @@ impl Fault for Error {
             Self::Fetch(error) => error.limit(),
             Self::Upload(error) => error.limit(),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_as_such_with_a_time_to_come_back() {
+        let full = || std::io::Error::from(std::io::ErrorKind::StorageFull);
+        for error in
+            [Error::Spool(full()), Error::Objects(objects::Error::Full { path: "objects".into(), source: full() })]
+        {
+            assert_eq!((error.kind(), error.reason()), (ErrorKind::Exhausted, "DISK_FULL"));
+            assert_eq!(error.to_string(), "the disk is full");
+            assert!(error.retry_after().is_some());
         }
     }
 }

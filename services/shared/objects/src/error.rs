@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use types::{BoxError, ErrorKind, Fault, LimitHit};
 
@@ -79,6 +80,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// What to tell a caller: that the disk is full, because then it is clear to everybody what has to be done, else
+    /// `otherwise`, because how the store failed is no caller's business.
+    pub fn words(&self, otherwise: &'static str) -> &'static str {
+        match self {
+            Self::Full { .. } => "the disk is full",
+            _ => otherwise,
+        }
+    }
+
     /// Classifies what the system said while the store at `path` was `doing` something.
     pub(crate) fn io(path: &std::path::Path, doing: &'static str, source: io::Error) -> Self {
         let path = path.to_owned();
@@ -126,6 +136,13 @@ impl Fault for Error {
         }
     }
 
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Full { .. } => Some(Duration::from_secs(60)),
+            _ => None,
+        }
+    }
+
     fn limit(&self) -> Option<LimitHit> {
         match self {
             Self::TooLarge { limit, .. } => {
@@ -154,5 +171,8 @@ mod tests {
         assert_eq!(of(io::ErrorKind::QuotaExceeded), "DISK_FULL");
         assert_eq!(of(io::ErrorKind::ReadOnlyFilesystem), "OBJECT_STORE_DENIED");
         assert_eq!(of(io::ErrorKind::Other), "OBJECT_STORE_UNAVAILABLE");
+        let full = Error::io("x".as_ref(), "write", io::ErrorKind::StorageFull.into());
+        assert_eq!(full.words("cannot read or write an object"), "the disk is full");
+        assert!(full.retry_after().is_some());
     }
 }

@@ -47,16 +47,18 @@ impl Database {
     /// Fails with [`Error::NewerSchema`] when the database has a migration that is not among them.
     pub async fn open(url: &str, migrations: &[&'static Migrator], clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let path = path_of(url)?;
-        create_file(&path).map_err(|source| Error::Open { path: path.clone(), source: source.into() })?;
+        let unopened = |source| Error::Open { path: path.clone(), source };
+        create_file(&path).map_err(|source| unopened(source.into()))?;
         let options = SqliteConnectOptions::new()
             .filename(&path)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(PATIENCE);
-        let writer = pool(1).connect_with(options.clone()).await?;
+        let refused = |source: sqlx::Error| unopened(Error::from(source).into());
+        let writer = pool(1).connect_with(options.clone()).await.map_err(refused)?;
         migrate(&writer, migrations, &path).await?;
-        let readers = pool(READERS).connect_with(options.pragma("query_only", "1")).await?;
+        let readers = pool(READERS).connect_with(options.pragma("query_only", "1")).await.map_err(refused)?;
         Ok(Self(Arc::new(Shared { writer, readers, changed: watch::Sender::new(0), clock })))
     }
 
@@ -208,7 +210,7 @@ fn merge(parts: &[&'static Migrator]) -> Migrator {
 
 fn of_migration(error: MigrateError, path: &Path) -> Error {
     match error {
-        MigrateError::Execute(error) => error.into(),
+        MigrateError::Execute(error) => Error::Open { path: path.to_owned(), source: Error::from(error).into() },
         MigrateError::VersionMissing(_) => Error::NewerSchema { path: path.to_owned() },
         source => Error::Migration { path: path.to_owned(), source },
     }

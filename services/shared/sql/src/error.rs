@@ -92,13 +92,15 @@ pub enum Error {
 }
 
 impl Error {
-    /// What to tell a caller: this error's own words where the request is what was wrong, else `otherwise`, because how
-    /// the store failed is no caller's business.
+    /// What to tell a caller: this error's own words where the request is what was wrong, or where it is clear to
+    /// everybody what has to be done, else `otherwise`, because how the store failed is no caller's business.
     pub fn words(&self, otherwise: &'static str) -> String {
         match self {
-            Self::PageSize { .. } | Self::PageTokenInvalid | Self::PageTokenExpired | Self::RequestIdReused { .. } => {
-                self.to_string()
-            }
+            Self::PageSize { .. }
+            | Self::PageTokenInvalid
+            | Self::PageTokenExpired
+            | Self::RequestIdReused { .. }
+            | Self::Full(_) => self.to_string(),
             _ => otherwise.to_owned(),
         }
     }
@@ -114,6 +116,9 @@ impl Error {
     }
 }
 
+/// `SQLITE_IOERR_SHMSIZE`.
+const SHARED_MEMORY_CANNOT_GROW: u32 = 4874;
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         if matches!(error, sqlx::Error::PoolTimedOut) {
@@ -125,12 +130,18 @@ impl From<sqlx::Error> for Error {
             (5 | 6, _) => Self::Busy(error),
             (8, _) => Self::ReadOnly(error),
             (11 | 26, _) => Self::Corrupt(error),
-            (13, _) => Self::Full(error),
+            // A full disk shows first where the file of shared memory cannot grow, when a database is opened.
+            (13, _) | (10, SHARED_MEMORY_CANNOT_GROW) => Self::Full(error),
             (19, 1555 | 2067) => Self::Unique(error),
             (19, 787) => Self::ForeignKey(error),
             _ => Self::Other(error),
         }
     }
+}
+
+/// What the database itself said when it was opened.
+fn at_open(source: &types::BoxError) -> Option<&Error> {
+    source.downcast_ref()
 }
 
 fn sqlite_code(error: &sqlx::Error) -> Option<u32> {
@@ -140,7 +151,8 @@ fn sqlite_code(error: &sqlx::Error) -> Option<u32> {
 impl Fault for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Busy(_) | Self::ReadOnly(_) | Self::Open { .. } => ErrorKind::Unavailable,
+            Self::Open { source, .. } => at_open(source).map_or(ErrorKind::Unavailable, Self::kind),
+            Self::Busy(_) | Self::ReadOnly(_) => ErrorKind::Unavailable,
             Self::Full(_) => ErrorKind::Exhausted,
             Self::NewerSchema { .. } | Self::PageTokenExpired => ErrorKind::Precondition,
             Self::Corrupt(_) | Self::Migration { .. } | Self::Other(_) | Self::Malformed { .. } => ErrorKind::Internal,
@@ -155,7 +167,7 @@ impl Fault for Error {
     fn reason(&self) -> &'static str {
         match self {
             Self::Url { .. } => "STORE_URL_INVALID",
-            Self::Open { .. } => "STORE_UNAVAILABLE",
+            Self::Open { source, .. } => at_open(source).map_or("STORE_UNAVAILABLE", Self::reason),
             Self::NewerSchema { .. } => "STORE_NEWER",
             Self::Migration { .. } => "STORE_MIGRATION_FAILED",
             Self::Busy(_) => "STORE_BUSY",

@@ -172,7 +172,8 @@ async fn a_file_that_is_no_database_is_told() {
     let dir = testkit::temp_dir();
     std::fs::write(dir.path().join("test.db"), vec![0x5a; 8192]).unwrap();
     let refused = open(&dir, &[]).await.unwrap_err();
-    assert!(matches!(refused, Error::Corrupt(_)), "{refused:?}");
+    assert_eq!((refused.kind(), refused.reason()), (ErrorKind::Internal, "STORE_CORRUPT"), "{refused:?}");
+    assert!(refused.to_string().contains("test.db"), "which of the files is told: {refused}");
 }
 
 #[tokio::test]
@@ -191,6 +192,7 @@ async fn a_full_disk_is_told_and_damages_nothing() {
         .await;
     let full = fill.unwrap_err();
     assert!(matches!(full, Error::Full(_)), "{full:?}");
+    assert_eq!(full.words("cannot read or change the store"), "the disk is full");
     assert_eq!((full.kind(), full.reason()), (ErrorKind::Exhausted, "DISK_FULL"));
     assert_eq!(store.change().await.unwrap(), 1);
 }
