@@ -14,7 +14,9 @@ use crate::source::{Changes, Crawl, Draft, Retraction, Source};
 
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(60);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(366 * 86_400);
-const UPDATABLE: [&str; 4] = ["title", "interval", "exclude", "metadata"];
+const UPDATABLE: [&str; 7] = ["title", "interval", "exclude", "metadata", "settings", "folder", "http_index"];
+/// The last of [`UPDATABLE`]: what means the settings.
+const SETTINGS: &[&str] = UPDATABLE.split_at(4).1;
 
 /// A source as the contract shows it.
 pub fn source(source: &Source) -> pb::Source {
@@ -97,13 +99,13 @@ pub fn draft(violations: &mut Violations, kinds: &Kinds, message: Option<pb::Sou
 }
 
 /// Reads what is to change of a source, by the paths of a mask; an empty mask names all that can change.
-pub fn changes(violations: &mut Violations, message: &pb::Source, paths: &[String]) -> Changes {
+pub fn changes(violations: &mut Violations, kinds: &Kinds, message: &pb::Source, paths: &[String]) -> Changes {
     for path in paths {
         let rule = format!("`{path}` cannot be changed; what can is {}", UPDATABLE.join(", "));
         violations.check(UPDATABLE.contains(&path.as_str()), "update_mask", rule);
     }
     let named = |path: &str| paths.is_empty() || paths.iter().any(|given| given == path);
-    let mut changes = Changes::default();
+    let mut changes = Changes { settings: other_settings(violations, kinds, message, paths), ..Changes::default() };
     if named("title") {
         check_title(violations, &message.title);
         changes.title = Some(message.title.clone());
@@ -128,8 +130,28 @@ fn settings(violations: &mut Violations, kinds: &Kinds, settings: Option<Setting
     Some(settings)
 }
 
+/// Reads other settings of a source, where a mask names them; an empty mask does where they are given.
+fn other_settings(
+    violations: &mut Violations,
+    kinds: &Kinds,
+    message: &pb::Source,
+    paths: &[String],
+) -> Option<Settings> {
+    let named: Vec<&str> = paths.iter().map(String::as_str).filter(|path| SETTINGS.contains(path)).collect();
+    if named.is_empty() && (!paths.is_empty() || message.settings.is_none()) {
+        return None;
+    }
+    let given = settings(violations, kinds, message.settings.clone())?;
+    let kind = kinds.of(&given).ok()?.kind();
+    for path in named {
+        let rule = "must be given, because the mask names it";
+        violations.check(path == "settings" || path == kind, format!("source.{path}"), rule);
+    }
+    Some(given)
+}
+
 /// Checks the form of a place.
-pub fn check_place(violations: &mut Violations, kinds: &Kinds, settings: &Settings) {
+fn check_place(violations: &mut Violations, kinds: &Kinds, settings: &Settings) {
     match kinds.of(settings) {
         Ok(kind) => {
             for violation in kind.violations(settings) {
@@ -203,14 +225,35 @@ mod tests {
 
     #[test]
     fn a_mask_changes_what_it_names_alone() {
-        let message = pb::Source { title: "New".into(), exclude: vec!["x".into()], ..pb::Source::default() };
+        let place = Settings::Folder(pb::FolderSettings { path: "/x".into() });
+        let message = pb::Source {
+            title: "New".into(),
+            exclude: vec!["x".into()],
+            settings: Some(place.clone()),
+            ..pb::Source::default()
+        };
+        let kinds = Kinds::default();
         let mut violations = Violations::new();
-        let some = changes(&mut violations, &message, &["title".to_owned()]);
+        let some = changes(&mut violations, &kinds, &message, &["title".to_owned()]);
         assert!(violations.is_empty());
-        assert_eq!((some.title.as_deref(), some.exclude), (Some("New"), None));
-        let all = changes(&mut violations, &message, &[]);
+        assert_eq!((some.title.as_deref(), some.exclude, some.settings), (Some("New"), None, None));
+        let all = changes(&mut violations, &kinds, &message, &[]);
         assert!(violations.is_empty() && all.exclude.is_some() && all.interval == Some(None));
-        changes(&mut violations, &message, &["folder.path".to_owned()]);
+        assert_eq!(all.settings.as_ref(), Some(&place));
+        for path in ["folder", "settings"] {
+            let one = changes(&mut violations, &kinds, &message, &[path.to_owned()]);
+            assert_eq!((one.settings.as_ref(), one.title), (Some(&place), None));
+        }
+        assert!(violations.is_empty());
+        let absent = pb::Source { settings: None, ..message.clone() };
+        assert_eq!(changes(&mut violations, &kinds, &absent, &[]).settings, None, "a place is not taken away");
+        assert!(violations.is_empty());
+        changes(&mut violations, &kinds, &message, &["folder.path".to_owned()]);
         assert!(!violations.is_empty());
+        for (message, path) in [(&message, "http_index"), (&absent, "folder"), (&absent, "settings")] {
+            let mut violations = Violations::new();
+            changes(&mut violations, &kinds, message, &[path.to_owned()]);
+            assert!(!violations.is_empty(), "{path}");
+        }
     }
 }

@@ -61,14 +61,11 @@ impl DiscoveryService for Grpc {
         let name = violations.parse::<SourceName>("source.name", &source.name);
         violations.check(source.revision >= 1, "source.revision", "must be the revision that the change is based on");
         let paths = message.update_mask.map(|mask| mask.paths).unwrap_or_default();
-        let changes = convert::changes(&mut violations, &source, &paths);
-        if let Some(place) = &source.settings {
-            convert::check_place(&mut violations, self.0.kinds(), place);
-        }
+        let changes = convert::changes(&mut violations, self.0.kinds(), &source, &paths);
         let (name, ()) = both(violations, name, Some(()))?;
         let name = permitted(&extensions, name)?;
         let revision = Revision(source.revision);
-        self.0.update(name, revision, changes, source.settings, request).await.map(Response::new).map_err(refused)
+        self.0.update(name, revision, changes, request).await.map(Response::new).map_err(refused)
     }
 
     async fn delete_source(&self, request: Request<pb::DeleteSourceRequest>) -> Answer<pb::DeleteSourceResponse> {

@@ -1,8 +1,8 @@
 //! What is said about a dataset: by its place, else by its source, else by its name.
 
 use prost::Message;
-use proto::common::v1::Metadata;
-use types::Digest;
+use proto::common::v1::{self as pb, Metadata};
+use types::{Digest, Materialization, Origin};
 
 /// Joins what the place says of the dataset at `path` with what its source says of all of its datasets.
 pub fn merge(own: Metadata, source: &Metadata, path: &str) -> Metadata {
@@ -20,9 +20,13 @@ pub fn merge(own: Metadata, source: &Metadata, path: &str) -> Metadata {
     }
 }
 
-/// Tells one state of metadata from another.
-pub fn digest(metadata: &Metadata) -> Digest {
-    Digest::of(&metadata.encode_to_vec())
+/// Tells one state of what is said of a dataset, and of where it is, from another. Without the place, bytes that moved
+/// with their version token would go on to be looked for where they were.
+pub fn digest(metadata: &Metadata, origin: &Origin) -> Digest {
+    let place = Materialization { origin: origin.clone(), version_token: String::new() };
+    let mut bytes = metadata.encode_length_delimited_to_vec();
+    bytes.extend(pb::Materialization::from(place).encode_to_vec());
+    Digest::of(&bytes)
 }
 
 /// Makes the name of a file readable: without endings, with spaces for dashes, beginning with a capital.
@@ -48,6 +52,13 @@ mod tests {
         assert_eq!(title_of("x/us_employment-2020.csv.gz"), "Us employment 2020");
         assert_eq!(title_of("co2.v1.json"), "Co2.v1");
         assert_eq!(title_of("--.csv"), "--.csv");
+    }
+
+    #[test]
+    fn the_same_bytes_elsewhere_are_another_state() {
+        let at = |path: &str| digest(&Metadata::default(), &Origin::File { path: path.into() });
+        assert_eq!(at("/a/x.csv"), at("/a/x.csv"));
+        assert_ne!(at("/a/x.csv"), at("/b/x.csv"));
     }
 
     #[test]

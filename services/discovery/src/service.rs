@@ -122,24 +122,21 @@ impl Discovery {
         self.store.list(&parent.tenant, token, size).await
     }
 
-    /// Changes a source. `place`, where given, must be the one that it has.
+    /// Changes a source. The place that it has afterwards is checked, be it new or not.
     pub async fn update(
         &self,
         name: Permitted<SourceName>,
         revision: Revision,
         changes: Changes,
-        place: Option<Settings>,
         request: RequestKey,
     ) -> Result<UpdateSourceResponse, Error> {
-        if let Some(place) = &place {
-            self.check(place).await?;
-        }
         let stored = self.store.get(&name).await?.draft.settings;
-        self.check(&stored).await?;
-        if place.is_some_and(|place| place != stored) {
-            let rule = "kind and place of a source stay as they are; create another source";
+        let place = changes.settings.as_ref().unwrap_or(&stored);
+        if self.kinds.of(place)?.kind() != self.kinds.of(&stored)?.kind() {
+            let rule = "the kind of a source stays as it is; create another source";
             return Err(Error::BadRequest(vec![FieldViolation::new("source.settings", rule)]));
         }
+        self.check(place).await?;
         self.store.update(name.into_inner(), revision, changes, request).await
     }
 

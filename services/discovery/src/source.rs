@@ -57,6 +57,8 @@ pub struct Draft {
 pub struct Changes {
     /// The title.
     pub title: Option<String>,
+    /// The place, of the same kind.
+    pub settings: Option<Settings>,
     /// The interval, or none from now on.
     pub interval: Option<Option<Duration>>,
     /// The paths to leave out.
@@ -70,6 +72,9 @@ impl Changes {
     pub fn apply(self, draft: &mut Draft) {
         if let Some(title) = self.title {
             draft.title = title;
+        }
+        if let Some(settings) = self.settings {
+            draft.settings = settings;
         }
         if let Some(interval) = self.interval {
             draft.interval = interval;

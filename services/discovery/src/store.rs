@@ -145,7 +145,8 @@ impl Store {
         Ok((read.await?, next_page_token))
     }
 
-    /// Changes a source that is at `revision`.
+    /// Changes a source that is at `revision`. Crawls that have begun at another place are cancelled: a checkpoint there
+    /// means nothing here.
     pub async fn update(
         &self,
         name: SourceName,
@@ -160,9 +161,12 @@ impl Store {
                     return Ok(reply);
                 }
                 let mut source = sources::at(conn, &name, revision).await?;
-                let interval = source.draft.interval;
+                let before = source.draft.clone();
                 changes.apply(&mut source.draft);
-                if source.draft.interval != interval {
+                if source.draft.settings != before.settings {
+                    crawls::cancel_begun(conn, &source, now).await?;
+                }
+                if source.draft.interval != before.interval {
                     source.next_crawl = source.draft.interval.map(|every| source.last_crawl.unwrap_or(now) + every);
                 }
                 source.revision = Revision(revision.0 + 1);

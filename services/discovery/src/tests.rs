@@ -4,6 +4,7 @@ mod calls;
 mod folder;
 mod http;
 mod losses;
+mod moves;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -97,6 +98,15 @@ impl World {
             request_id: String::new(),
         };
         self.grpc.create_source(by_ada(request)).await.map(tonic::Response::into_inner)
+    }
+
+    /// Gives the source another place.
+    pub async fn move_to(&self, settings: Settings, mask: &[&str]) -> Result<pb::Source, Status> {
+        let revision = self.source().await.revision;
+        let source = pb::Source { name: SOURCE.into(), revision, settings: Some(settings), ..pb::Source::default() };
+        let update_mask = Some(prost_types::FieldMask { paths: mask.iter().map(ToString::to_string).collect() });
+        let request = pb::UpdateSourceRequest { source: Some(source), update_mask, request_id: String::new() };
+        Ok(self.grpc.update_source(by_ada(request)).await?.into_inner().source.unwrap())
     }
 
     pub async fn run(&self, accept_losses: bool) -> pb::Crawl {

@@ -2,7 +2,7 @@
 
 use sql::work::{self, Filter, NewWork, WorkRow};
 use sql::{Conn, next_change};
-use types::{CrawlId, CrawlName, SourceName, TenantId, Timestamp};
+use types::{CrawlId, CrawlName, SourceName, TenantId, Timestamp, WorkPhase};
 
 use super::{OPEN, input_of, sources};
 use crate::error::Error;
@@ -59,12 +59,23 @@ pub(super) async fn get(conn: &mut Conn, name: &CrawlName) -> Result<Crawl, Erro
     crawl.ok_or_else(|| Error::CrawlNotFound { name: name.clone() })
 }
 
-/// The crawls of this very source that are under way.
+/// The crawls of this very source that are under way, without those that were asked to stop.
 pub(super) async fn open(conn: &mut Conn, source: &Source) -> Result<Vec<Crawl>, Error> {
     let filter = Filter { phases: OPEN.to_vec(), ..of(&source.name) };
     let rows = work::list(conn, CRAWLS, &filter).await?;
-    let crawls: Vec<Crawl> = rows.into_iter().map(read).collect::<Result<_, _>>()?;
+    let goes_on = rows.into_iter().filter(|row| !row.cancel_requested);
+    let crawls: Vec<Crawl> = goes_on.map(read).collect::<Result<_, _>>()?;
     Ok(crawls.into_iter().filter(|crawl| crawl.input.source == source.uid).collect())
+}
+
+/// Cancels the crawls of a source that read its settings, or may have.
+pub(super) async fn cancel_begun(conn: &mut Conn, source: &Source, now: Timestamp) -> Result<(), Error> {
+    for crawl in open(conn, source).await? {
+        if crawl.status.phase == WorkPhase::Running || crawl.detail.checkpoint.is_some() {
+            work::cancel(conn, CRAWLS, crawl.name.crawl.as_str(), now).await?;
+        }
+    }
+    Ok(())
 }
 
 fn of(source: &SourceName) -> Filter {

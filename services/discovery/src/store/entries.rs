@@ -9,6 +9,7 @@ use crate::error::Error;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Entry {
     pub version_token: String,
+    /// Of the metadata and the place together.
     pub metadata_digest: Vec<u8>,
     pub announcement: i64,
     pub retracted: bool,

@@ -177,7 +177,7 @@ impl Applied<'_> {
     async fn found(&mut self, conn: &mut Conn, found: Found) -> Result<(), Error> {
         let entry = entries::get(conn, &self.source.uid, &found.path).await?;
         let metadata = metadata::merge(found.metadata.clone(), &self.source.draft.metadata, &found.path);
-        let digest = metadata::digest(&metadata);
+        let digest = metadata::digest(&metadata, &found.origin);
         self.detail.counts.listed += 1;
         self.detail.known += u64::from(entry.as_ref().is_some_and(|entry| !entry.retracted));
         if entry.is_some_and(|entry| !entry.differs(&found.version_token, &digest)) {

@@ -24,7 +24,7 @@ pub(super) async fn insert(conn: &mut Conn, source: &Source, kind: &str) -> Resu
     .bind(source.name.source.as_str())
     .bind(&draft.title)
     .bind(kind)
-    .bind(pb::Source { settings: Some(draft.settings.clone()), ..pb::Source::default() }.encode_to_vec())
+    .bind(encode_settings(draft))
     .bind(draft.interval.map(micros))
     .bind(encode_exclude(&draft.exclude))
     .bind(draft.metadata.encode_to_vec())
@@ -43,10 +43,11 @@ pub(super) async fn insert(conn: &mut Conn, source: &Source, kind: &str) -> Resu
 pub(super) async fn update(conn: &mut Conn, source: &Source) -> Result<(), Error> {
     let draft = &source.draft;
     sqlx::query(
-        "UPDATE sources SET title = ?, interval = ?, exclude = ?, metadata = ?, revision = ?, updated = ?, \
+        "UPDATE sources SET title = ?, settings = ?, interval = ?, exclude = ?, metadata = ?, revision = ?, updated = ?, \
          next_crawl = ? WHERE uid = ?",
     )
     .bind(&draft.title)
+    .bind(encode_settings(draft))
     .bind(draft.interval.map(micros))
     .bind(encode_exclude(&draft.exclude))
     .bind(draft.metadata.encode_to_vec())
@@ -178,6 +179,10 @@ fn malformed(what: &'static str) -> Error {
 
 fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+fn encode_settings(draft: &Draft) -> Vec<u8> {
+    pb::Source { settings: Some(draft.settings.clone()), ..pb::Source::default() }.encode_to_vec()
 }
 
 fn encode_exclude(exclude: &[String]) -> String {

@@ -34,15 +34,18 @@ async fn a_folder_outside_the_roots_is_refused_by_create_update_and_preview() {
 }
 
 #[tokio::test]
-async fn a_private_address_is_refused_by_create_and_preview() {
+async fn a_private_address_is_refused_by_create_update_and_preview() {
     let world = World::new().await;
+    let public = Settings::HttpIndex(pb::HttpIndexSettings { url: "http://8.8.8.8/".into(), max_depth: None });
+    world.create(pb::Source { settings: Some(public), ..pb::Source::default() }).await.unwrap();
     for url in ["http://10.0.0.1/", "http://[::1]/", "http://169.254.169.254/latest/"] {
         let settings = Settings::HttpIndex(pb::HttpIndexSettings { url: url.into(), max_depth: None });
         let source = pb::Source { settings: Some(settings), ..pb::Source::default() };
         let create = world.create(source.clone()).await.unwrap_err();
+        let update = world.move_to(source.settings.clone().unwrap(), &["http_index"]).await.unwrap_err();
         let request = pb::PreviewSourceRequest { parent: TENANT.into(), source: Some(source), limit: 0 };
         let preview = world.grpc.preview_source(by_ada(request)).await.err().unwrap();
-        for status in [create, preview] {
+        for status in [create, update, preview] {
             assert_eq!((status.code(), reason(&status).as_str()), (Code::FailedPrecondition, "ADDRESS_FORBIDDEN"));
         }
     }
