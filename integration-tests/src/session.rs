@@ -124,13 +124,6 @@ impl Session {
         self.crawl_end(&self.start_source(id, accept_losses).await).await
     }
 
-    /// Whether a crawl of a source has not ended.
-    pub async fn crawls_under_way(&self, id: &str) -> bool {
-        let request = ListCrawlsRequest { parent: format!("tenants/main/sources/{id}"), ..Default::default() };
-        let crawls = self.discovery().list_crawls(request).await.expect("crawls can be listed").into_inner().crawls;
-        crawls.iter().any(|crawl| !has_ended(crawl))
-    }
-
     /// Waits for the end of a crawl, however it ends.
     pub async fn crawl_end(&self, name: &str) -> Crawl {
         testkit::eventually("the end of the crawl", PATIENCE, || async {
@@ -182,12 +175,6 @@ impl Session {
             }
         })
         .await
-    }
-
-    /// How many datasets there are, and how many of them have settled.
-    pub async fn progress(&self) -> (usize, usize) {
-        let datasets = self.datasets().await;
-        (datasets.len(), datasets.iter().filter(|dataset| is_settled(dataset)).count())
     }
 
     /// Waits until the dataset at `path` is in this state.
