@@ -136,7 +136,7 @@ pub enum Error {
         column: &'static str,
     },
     /// The store failed.
-    #[error("cannot read or change the identity store")]
+    #[error("{}", .0.words("cannot read or change the identity store"))]
     Store(#[from] sql::Error),
 }
 
@@ -253,5 +253,17 @@ impl Fault for Error {
 impl From<Error> for tonic::Status {
     fn from(error: Error) -> Self {
         rpc::to_status(&error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_page_token_speaks_for_itself_and_a_failing_store_does_not() {
+        assert!(Error::from(sql::Error::PageTokenInvalid).to_string().contains("page"));
+        let broken = Error::from(sql::Error::Malformed { column: "secret" });
+        assert_eq!(broken.to_string(), "cannot read or change the identity store");
     }
 }
