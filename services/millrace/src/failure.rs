@@ -60,7 +60,7 @@ impl Failure {
     /// Prints the line, and gives the exit code.
     pub fn report(&self) -> ExitCode {
         if !self.message.is_empty() {
-            eprintln!("error: {}", self.message);
+            eprintln!("error: {}", crate::output::printable(&self.message));
         }
         ExitCode::from(self.code)
     }

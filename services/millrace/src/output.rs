@@ -47,7 +47,7 @@ impl Output {
     pub fn reply<M: Named>(self, reply: &M, human: impl FnOnce(&M) -> String) -> Result<(), Failure> {
         match self.format {
             Format::Json => line(&pretty(&json(reply)?)),
-            Format::Table => line(&human(reply)),
+            Format::Table => line(&printable(&human(reply))),
         }
     }
 
@@ -55,7 +55,7 @@ impl Output {
     pub fn item<M: Named>(self, item: &M, human: impl FnOnce(&M) -> String) -> Result<(), Failure> {
         match self.format {
             Format::Json => line(&json(item)?.to_string()),
-            Format::Table => line(&human(item)),
+            Format::Table => line(&printable(&human(item))),
         }
     }
 
@@ -63,14 +63,25 @@ impl Output {
     pub fn document(self, document: &Value, human: impl FnOnce() -> String) -> Result<(), Failure> {
         match self.format {
             Format::Json => line(&pretty(document)),
-            Format::Table => line(&human()),
+            Format::Table => line(&printable(&human())),
         }
     }
 }
 
 /// Says something to the person at the terminal, apart from results.
 pub fn note(text: &str) {
-    eprintln!("{text}");
+    eprintln!("{}", printable(text));
+}
+
+/// Text whose control characters are written out, but for line ends: a file's name must not drive a terminal.
+pub fn printable(text: &str) -> String {
+    let escaped = |c: char| if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escaped).collect()
+}
+
+/// Text that stays on one line of a table, whatever it holds.
+fn cell(text: &str) -> String {
+    printable(text).replace('\n', "\\n")
 }
 
 fn line(text: &str) -> Result<(), Failure> {
@@ -108,7 +119,7 @@ pub fn table<R: IntoIterator<Item = String>>(head: &[&str], rows: impl IntoItera
     table.load_preset(comfy_table::presets::NOTHING);
     table.set_header(head.iter().map(|name| name.to_uppercase()));
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.into_iter().map(|text| cell(&text)));
     }
     table.column_iter_mut().for_each(|column| {
         column.set_padding((0, 2));
@@ -120,7 +131,7 @@ pub fn table<R: IntoIterator<Item = String>>(head: &[&str], rows: impl IntoItera
 pub fn fields(pairs: &[(&str, String)]) -> String {
     let shown = pairs.iter().filter(|(_, value)| !value.is_empty());
     let width = shown.clone().map(|(name, _)| name.len()).max().unwrap_or(0);
-    shown.map(|(name, value)| format!("{name:width$}  {value}")).collect::<Vec<_>>().join("\n")
+    shown.map(|(name, value)| format!("{name:width$}  {}", cell(value))).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -148,6 +159,15 @@ mod tests {
     fn an_empty_list_is_there() {
         let document = json(&catalog::ListDatasetsResponse::default()).unwrap();
         assert_eq!(document, serde_json::json!({ "datasets": [] }));
+    }
+
+    #[test]
+    fn a_name_can_neither_break_a_line_nor_drive_the_terminal() {
+        let hostile = "a\n\u{1b}]0;x\u{7}b".to_owned();
+        let escaped = "a\\n\\u{1b}]0;x\\u{7}b";
+        assert_eq!(table(&["name"], [vec![hostile.clone()]]), format!("NAME\n{escaped}"));
+        assert_eq!(fields(&[("name", hostile.clone())]), format!("name  {escaped}"));
+        assert_eq!(printable(&hostile), "a\n\\u{1b}]0;x\\u{7}b");
     }
 
     #[test]

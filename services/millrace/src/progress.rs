@@ -62,7 +62,7 @@ impl Progress {
             None => true,
         };
         if due {
-            eprintln!("{}: {text}", self.label);
+            eprintln!("{}: {}", self.label, crate::output::printable(text));
             self.shown = Some((Instant::now(), text.to_owned()));
         }
     }
