@@ -111,7 +111,7 @@ impl Workshop {
         let Done { profile, result } = done;
         db.write(move |conn| Box::pin(store::succeed(conn, claim, profile, counts, result, now))).await?;
         metrics::job_ended(WorkPhase::Succeeded);
-        tracing::info!(job = %job.name, dataset = %job.dataset, reused, "profiled");
+        tracing::info!(reused, "profiled");
         Ok(format!("profiled {}", job.dataset))
     }
 

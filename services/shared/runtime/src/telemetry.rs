@@ -1,5 +1,7 @@
 //! Logs, traces and metrics of the process.
 
+mod text;
+
 use std::fmt;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -126,6 +128,7 @@ fn log_layer(
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
     Ok(match logging.format {
         LogFormat::Text => {
+            let lines = lines.fmt_fields(text::TextFields);
             lines.event_format(Traced { format: Format::default(), end: text_end }).with_filter(filter).boxed()
         }
         LogFormat::Json => {
