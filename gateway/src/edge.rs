@@ -86,8 +86,7 @@ impl Shared {
             Ok(admitted) => admitted,
             Err(error) => {
                 record.refused(&error);
-                let answer = rpc::to_status(&error).into_http();
-                return metered(answer, record, None, None);
+                return metered(refusal(&error).into_http(), record, None, None);
             }
         };
         let Admitted { admission, mut watch } = admitted;
@@ -130,8 +129,13 @@ impl Shared {
 
     fn watch(&self, credential: Arc<Credential>) -> Watch {
         let refused = self.authenticator.clone().until_refused(credential);
-        Box::pin(async move { Status::from(refused.await) })
+        Box::pin(async move { refusal(&refused.await) })
     }
+}
+
+/// The status of a refusal. The edge stands before the gateway's own layers, which would name the role.
+fn refusal(error: &Error) -> Status {
+    rpc::as_role(crate::ROLE, || rpc::to_status(error))
 }
 
 fn metered(

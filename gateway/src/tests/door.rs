@@ -55,6 +55,7 @@ async fn an_unknown_method_is_unimplemented(mesh: Mesh) {
         let request = mesh.asks(GetDatasetRequest::default());
         let status = client.unary(request, path.parse().unwrap(), codec).await.unwrap_err();
         assert_eq!((status.code(), info(&status).reason.as_str()), (Code::Unimplemented, "METHOD_UNKNOWN"));
+        assert_eq!(info(&status).domain, "millrace.gateway");
     }
 }
 
@@ -178,8 +179,9 @@ async fn a_stream_ends_when_its_credential_is_revoked(mesh: Mesh) {
         assert!(early.is_err(), "the stream goes on: {early:?}");
         mesh.identity().revoke_api_key(mesh.asks(RevokeApiKeyRequest { name })).await.unwrap();
     }
-    let ended = watch.get_mut().message().await;
-    assert_eq!(told(ended), (Code::Unauthenticated, "CREDENTIAL_REVOKED".into()));
+    let ended = watch.get_mut().message().await.unwrap_err();
+    assert_eq!(info(&ended).domain, "millrace.gateway");
+    assert_eq!(told::<()>(Err(ended)), (Code::Unauthenticated, "CREDENTIAL_REVOKED".into()));
 }
 
 async fn a_stream_ends_when_its_credential_expires(mesh: Mesh) {

@@ -20,6 +20,12 @@ tokio::task_local! {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Arrived(pub(crate) Instant);
 
+/// Runs `make` as `role`, which the statuses made in it name as their domain: for what answers calls outside the layers
+/// of [`server_stack`](crate::server_stack).
+pub fn as_role<T>(role: &'static str, make: impl FnOnce() -> T) -> T {
+    ROLE.sync_scope(role, make)
+}
+
 /// The domain of errors made here and now.
 pub(crate) fn domain() -> String {
     ROLE.try_with(|role| format!("millrace.{role}")).unwrap_or_else(|_| "millrace".to_owned())

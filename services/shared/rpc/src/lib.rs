@@ -33,7 +33,7 @@ mod violations;
 pub mod watch;
 
 pub use client::{Acting, client_stack};
-pub use context::{DEFAULT_DEADLINE, MAX_DEADLINE};
+pub use context::{DEFAULT_DEADLINE, MAX_DEADLINE, as_role};
 pub use error::Error;
 pub use identity::{IDENTITY_HEADER, KeyPair, PublicKey, Signer, Verifier};
 pub use operator::{Operator, operator_service};

@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(status.code(), Code::Unimplemented);
         let info = status.get_details_error_info().unwrap();
         assert_eq!((info.reason.as_str(), info.domain.as_str()), ("METHOD_UNKNOWN", "millrace"));
-        let status = context::ROLE.sync_scope("catalog", || to_status(&Error::Panicked));
+        let status = context::as_role("catalog", || to_status(&Error::Panicked));
         assert_eq!(status.get_details_error_info().unwrap().domain, "millrace.catalog");
     }
 
