@@ -48,7 +48,7 @@ pub struct Limits {
     pub tenant: Limit,
     /// Of one user.
     pub principal: Limit,
-    /// Of one address, for calls without a credential.
+    /// Of one address, for calls without a good credential.
     pub address: Limit,
 }
 

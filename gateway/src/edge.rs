@@ -1,7 +1,8 @@
 //! What stands before everything else: every call from outside passes here, and is refused here first.
 //!
-//! In this order: who asks (a credential, unless the method is public), whether one of the roles grants the method's
-//! permission, whether a limit is hit. What gets through carries a signed identity, and none that the client made.
+//! In this order: who asks (a credential, unless the method is public), whether a limit is hit, whether one of the roles
+//! grants the method's permission. Refused calls count too: those without a good credential, or to no method that there
+//! is, for the address that they come from. What gets through carries a signed identity, and none that the client made.
 //! The message is never looked at.
 
 mod body;
@@ -22,6 +23,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tonic::transport::server::TcpConnectInfo;
 use tower::{Service, ServiceExt as _};
+use types::{ErrorKind, Fault as _};
 
 use crate::Error;
 use crate::authenticate::{Authenticator, Credential};
@@ -110,21 +112,34 @@ impl Shared {
         // Nobody outside asserts identities; and no role has any use for a credential.
         headers.remove(IDENTITY_HEADER);
         let credential = headers.remove(AUTHORIZATION);
-        let method = Method::of(request.uri().path())?;
+        let method = Method::of(request.uri().path()).map_err(|error| self.counted(address, error))?;
+        record.known();
         request.extensions_mut().insert(Peer(address.to_owned()));
         let Access::Permission(permission) = method.access else {
             let admission = self.limiter.enter_address(address, method.weight)?;
             return Ok(Admitted { admission, watch: None });
         };
-        let credential = self.authenticator.authenticate(credential.as_ref()).await?;
+        let credential = self.authenticator.authenticate(credential.as_ref()).await;
+        let credential = credential.map_err(|error| self.counted(address, error))?;
         record.caller(&credential.identity);
+        let admission = self.limiter.enter(&credential.identity, method.weight)?;
         if !permission::grants(&credential.identity.roles, permission) {
             return Err(Error::PermissionMissing { permission: permission.to_owned() });
         }
-        let admission = self.limiter.enter(&credential.identity, method.weight)?;
         request.headers_mut().insert(IDENTITY_HEADER, self.signer.sign(&credential.identity));
         let watch = (method.weight == Weight::Stream).then(|| self.watch(credential));
         Ok(Admitted { admission, watch })
+    }
+
+    /// What to tell a caller of whom nothing is known but the address: the error, or that there were too many of them.
+    fn counted(&self, address: &str, error: Error) -> Error {
+        match error.kind() {
+            ErrorKind::Unauthenticated | ErrorKind::Unsupported => {
+                self.limiter.count_address(address).err().unwrap_or(error)
+            }
+            // The store failed, which is no fault of the caller.
+            _ => error,
+        }
     }
 
     fn watch(&self, credential: Arc<Credential>) -> Watch {

@@ -1,4 +1,4 @@
-//! Limits of rate and concurrency, per tenant, per principal, and per address for calls without a credential.
+//! Limits of rate and concurrency, per tenant, per principal, and per address for calls without a good credential.
 //!
 //! Each gateway enforces its own; with several gateways the share of each will be leased.
 
@@ -65,6 +65,12 @@ impl Limiter {
         Ok(admission)
     }
 
+    /// Counts a call without a good credential for its address; fails when there were too many, so that whoever guesses
+    /// is slowed down and told nothing more.
+    pub fn count_address(&self, address: &str) -> Result<(), Error> {
+        self.addresses.count(address.to_owned(), self.clock.now())
+    }
+
     /// Lets a call that needs no credential begin, or tells which limit is hit.
     pub fn enter_address(&self, address: &str, weight: Weight) -> Result<Admission, Error> {
         Ok(Admission(vec![self.addresses.enter(address.to_owned(), weight, self.clock.now())?]))
@@ -107,15 +113,8 @@ struct Entry {
 impl Scope {
     fn enter(self: &Arc<Self>, key: String, weight: Weight, now: Timestamp) -> Result<Place, Error> {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() > SWEEP_ABOVE {
-            entries.retain(|_, entry| entry.calls + entry.streams > 0 || !entry.bucket.is_full(now));
-        }
-        let Limit { calls_per_second, burst, concurrent_calls, concurrent_streams } = self.limit;
-        let entry = entries.entry(key.clone()).or_insert_with(|| Entry {
-            bucket: Bucket::new(burst, f64::from(calls_per_second), now),
-            calls: 0,
-            streams: 0,
-        });
+        let entry = self.entry(&mut entries, key.clone(), now);
+        let Limit { concurrent_calls, concurrent_streams, .. } = self.limit;
         let (under_way, most, name) = match weight {
             Weight::Unary => (&mut entry.calls, concurrent_calls, self.names.calls),
             Weight::Stream => (&mut entry.streams, concurrent_streams, self.names.streams),
@@ -123,13 +122,33 @@ impl Scope {
         if *under_way >= most {
             return Err(Error::Limit { name, value: most.to_string(), retry_after: BUSY });
         }
-        entry.bucket.take(now).map_err(|retry_after| Error::Limit {
-            name: self.names.rate,
-            value: format!("{calls_per_second}/s"),
-            retry_after,
-        })?;
+        self.take(&mut entry.bucket, now)?;
         *under_way += 1;
         Ok(Place { scope: self.clone(), key, weight })
+    }
+
+    /// Counts a call that ends at once.
+    fn count(&self, key: String, now: Timestamp) -> Result<(), Error> {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        self.take(&mut self.entry(&mut entries, key, now).bucket, now)
+    }
+
+    fn entry<'a>(&self, entries: &'a mut HashMap<String, Entry>, key: String, now: Timestamp) -> &'a mut Entry {
+        if entries.len() > SWEEP_ABOVE {
+            entries.retain(|_, entry| entry.calls + entry.streams > 0 || !entry.bucket.is_full(now));
+        }
+        let Limit { calls_per_second, burst, .. } = self.limit;
+        entries.entry(key).or_insert_with(|| Entry {
+            bucket: Bucket::new(burst, f64::from(calls_per_second), now),
+            calls: 0,
+            streams: 0,
+        })
+    }
+
+    fn take(&self, bucket: &mut Bucket, now: Timestamp) -> Result<(), Error> {
+        let value = || format!("{}/s", self.limit.calls_per_second);
+        let refused = |retry_after| Error::Limit { name: self.names.rate, value: value(), retry_after };
+        bucket.take(now).map_err(refused)
     }
 }
 

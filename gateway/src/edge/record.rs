@@ -19,6 +19,8 @@ use crate::Error;
 /// One call. It is logged and counted when this is dropped.
 pub struct Record {
     method: String,
+    /// Whether there is such a method: what clients invent must not become labels.
+    is_known: bool,
     address: String,
     tenant: String,
     subject: String,
@@ -34,6 +36,7 @@ impl Record {
         metrics::gauge!("gateway_calls_in_flight").increment(1.0);
         Self {
             method: path.trim_start_matches('/').chars().take(300).collect(),
+            is_known: false,
             address: address.to_owned(),
             tenant: String::new(),
             subject: String::new(),
@@ -47,6 +50,11 @@ impl Record {
 
     pub fn request_bytes(&self) -> Arc<AtomicU64> {
         self.request_bytes.clone()
+    }
+
+    /// Notes that there is such a method.
+    pub fn known(&mut self) {
+        self.is_known = true;
     }
 
     pub fn caller(&mut self, identity: &Identity) {
@@ -83,9 +91,7 @@ impl Drop for Record {
         metrics::gauge!("gateway_calls_in_flight").decrement(1.0);
         metrics::counter!("gateway_request_bytes_total").increment(request_bytes);
         metrics::counter!("gateway_response_bytes_total").increment(self.response_bytes);
-        // What clients invent must not become labels.
-        let known = self.reason != "METHOD_UNKNOWN";
-        let method = if known { self.method.clone() } else { "unknown".to_owned() };
+        let method = if self.is_known { self.method.clone() } else { "unknown".to_owned() };
         metrics::counter!("gateway_calls_total", "method" => method.clone(), "code" => code.clone()).increment(1);
         metrics::histogram!("gateway_call_duration_seconds", "method" => method).record(elapsed.as_secs_f64());
         tracing::info!(

@@ -227,6 +227,39 @@ async fn a_limit_says_which_how_much_and_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn bad_credentials_are_limited_by_address_and_good_ones_are_not_kept_out() {
+    let mesh = Mesh::start_with(Over::Process, |config| {
+        config.limits.address.calls_per_second = 1;
+        config.limits.address.burst = 2;
+    })
+    .await;
+    let unknown = format!("mra_{}", "x".repeat(43));
+    assert_eq!(told(mesh.reads(&unknown).await).1, "CREDENTIAL_INVALID");
+    assert_eq!(told(mesh.catalog().get_dataset(GetDatasetRequest::default()).await).1, "CREDENTIAL_MISSING");
+    let status = mesh.reads(&unknown).await.unwrap_err();
+    assert_eq!((status.code(), info(&status).reason.as_str()), (Code::ResourceExhausted, "LIMIT_EXCEEDED"));
+    assert_eq!(info(&status).metadata["limit"], "gateway.limits.address.calls_per_second");
+    mesh.reads(&mesh.admin.clone()).await.unwrap();
+    mesh.clock.advance(rpc::retry_after(&status).unwrap());
+    assert_eq!(told(mesh.reads(&unknown).await).1, "CREDENTIAL_INVALID");
+}
+
+#[tokio::test]
+async fn calls_that_a_role_may_not_make_count_too() {
+    let mesh = Mesh::start_with(Over::Process, |config| {
+        config.limits.principal.calls_per_second = 1;
+        config.limits.principal.burst = 5;
+    })
+    .await;
+    let reader = mesh.user("ada", &[Reader]).await;
+    let update = async || mesh.catalog().update_dataset(with(&reader, UpdateDatasetRequest::default())).await;
+    for _ in 0..5 {
+        assert_eq!(told(update().await).1, "PERMISSION_MISSING");
+    }
+    assert_eq!(told(update().await).1, "LIMIT_EXCEEDED");
+}
+
+#[tokio::test]
 async fn open_streams_are_limited_apart_from_calls() {
     let mesh = Mesh::start_with(Over::Tcp, |config| config.limits.principal.concurrent_streams = 1).await;
     let open = mesh.catalog().watch_datasets(mesh.asks(WatchDatasetsRequest::default())).await.unwrap();
