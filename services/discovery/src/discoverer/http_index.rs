@@ -17,8 +17,8 @@ use super::{Discoverer, Walk, WalkOptions, setting};
 use crate::Error;
 
 const DEFAULT_DEPTH: i32 = 8;
-/// A listing that is longer is none.
-const LISTING: Bound = Bound { name: "listing_bytes", bytes: ByteSize::mib(32) };
+/// The longest listing, of about a hundred thousand names. The document that it is read into takes several times that.
+const LISTING: Bound = Bound { name: "listing_bytes", bytes: ByteSize::mib(16) };
 /// One request is tried so often before its failure counts.
 const TRIES: u32 = 3;
 const FIRST_WAIT: Duration = Duration::from_millis(200);
@@ -131,7 +131,7 @@ impl IndexTree {
         if base.host_str() != self.start.host_str() {
             return Err(Error::RedirectLeadsOut { url: self.start.to_string() });
         }
-        let listing = listing::parse(&text.text, &base).ok_or(Error::NoListing { url: base.to_string() })?;
+        let listing = read(text.text, base.clone(), &self.start).await?;
         self.base.get_or_init(|| base);
         Ok(listing)
     }
@@ -149,7 +149,7 @@ impl Tree for IndexTree {
         url.set_path(&format!("{}/", url.path()));
         let text = retrying(|| self.fetcher.get_text(&url, LISTING)).await?;
         self.check_inside(&url, &text.url)?;
-        listing::parse(&text.text, &folder_of(&text.url)).ok_or(Error::NoListing { url: url.into() })
+        read(text.text, folder_of(&text.url), &url).await
     }
 
     async fn look(&self, path: &str, entry: &Entry) -> Result<Look, Error> {
@@ -180,6 +180,12 @@ impl Tree for IndexTree {
     fn fetcher(&self) -> &Fetcher {
         &self.fetcher
     }
+}
+
+/// Reads a listing, off the threads that others wait for: a long one takes a while.
+async fn read(text: String, folder: Url, asked: &Url) -> Result<Listing, Error> {
+    let listing = runtime::blocking(move || listing::parse(&text, &folder)).await;
+    listing.ok_or_else(|| Error::NoListing { url: asked.to_string() })
 }
 
 /// The folder that a listing stands for: the URL up to its last slash.

@@ -79,10 +79,14 @@ async fn a_crawl_that_began_elsewhere_is_cancelled_and_one_that_waits_goes_to_th
             _ = &mut round => panic!("the crawl ended before the source moved"),
         }
     }
-    world.move_to(folder(there.clone()), &["folder"]).await.unwrap();
-    let second = world.run(false).await;
+    let moved = async {
+        world.move_to(folder(there.clone()), &["folder"]).await.unwrap();
+        world.run(false).await
+    };
+    // Together: the round may hold the store's one writer.
+    let (second, ended) = tokio::join!(moved, round);
+    ended.unwrap();
     assert_ne!(second.name, first.name, "one that is to end is no answer");
-    round.await.unwrap();
     world.tasks = tasks;
     let request = pb::GetCrawlRequest { name: first.name };
     let first = world.grpc.get_crawl(by_ada(request)).await.unwrap().into_inner().crawl.unwrap();

@@ -62,7 +62,8 @@ fn below(folder: &Url, href: &str) -> Option<(String, bool)> {
 
 /// What the listing says beside a link: time and size.
 fn note(link: &ElementRef) -> String {
-    let row = link.ancestors().filter_map(ElementRef::wrap).find(|element| element.value().name() == "tr");
+    // A row is near: whoever nests a document deeply must not make each link a long way up.
+    let row = link.ancestors().take(8).filter_map(ElementRef::wrap).find(|element| element.value().name() == "tr");
     let text = match row {
         Some(row) => {
             let cells: Vec<String> = row.select(&selector("td")).map(|cell| cell.text().collect()).collect();
