@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::AUTHORIZATION;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use proto::Access;
 use rpc::{IDENTITY_HEADER, Served, Signer};
 use tonic::Status;
@@ -193,9 +193,11 @@ fn address(request: &Request<Body>) -> String {
 }
 
 fn is_grpc(request: &Request<Body>) -> bool {
-    let content_type = request.headers().get(http::header::CONTENT_TYPE);
+    let content_type = request.headers().get(http::header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    // Not `application/grpc-web`, which frames its trailers otherwise.
+    let behind = content_type.and_then(|value| value.strip_prefix(b"application/grpc"));
     request.method() == http::Method::POST
-        && content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+        && behind.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
 }
 
 /// What is no gRPC call gets an HTTP answer, as the gRPC protocol asks for.

@@ -294,8 +294,12 @@ async fn a_refusal_is_an_answer_of_headers_alone(mesh: Mesh) {
 }
 
 async fn what_is_no_grpc_gets_an_http_answer(mesh: Mesh) {
-    let request = http::Request::get("/").body(Body::empty()).unwrap();
-    let answer = mesh.transport.oneshot(request).await.unwrap();
-    // Over TCP the client's own transport makes a status of what is no gRPC answer.
-    assert!(answer.status().as_u16() == 415 || answer.headers().contains_key("grpc-status"), "{answer:?}");
+    let page = http::Request::get("/").body(Body::empty()).unwrap();
+    let method = "/grpc.health.v1.Health/Check";
+    let web = http::Request::post(method).header("content-type", "application/grpc-web+proto");
+    for request in [page, web.body(Body::empty()).unwrap()] {
+        let answer = mesh.transport.clone().oneshot(request).await.unwrap();
+        // Over TCP the client's own transport makes a status of what is no gRPC answer.
+        assert!(answer.status().as_u16() == 415 || answer.headers().contains_key("grpc-status"), "{answer:?}");
+    }
 }
