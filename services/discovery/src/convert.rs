@@ -9,6 +9,7 @@ use rpc::Violations;
 use types::Malformed;
 
 use crate::discoverer::{Glob, Warning};
+use crate::metadata::{LONG, ORIGIN, ORIGINS, SHORT, TAG, TAGS};
 use crate::service::{Kinds, Previewed};
 use crate::source::{Changes, Crawl, Draft, Retraction, Source};
 
@@ -183,18 +184,18 @@ fn interval(violations: &mut Violations, message: Option<prost_types::Duration>)
 fn metadata(violations: &mut Violations, message: Option<Metadata>) -> Metadata {
     let metadata = message.unwrap_or_default();
     let short = |text: &str, most: usize| text.chars().count() <= most;
-    violations.check(short(&metadata.title, 200), "source.metadata.title", "takes at most 200 characters");
+    violations.check(short(&metadata.title, SHORT), "source.metadata.title", "takes at most 200 characters");
     let description = "takes at most 10,000 characters";
-    violations.check(short(&metadata.description, 10_000), "source.metadata.description", description);
-    violations.check(short(&metadata.license, 200), "source.metadata.license", "takes at most 200 characters");
-    violations.check(metadata.tags.len() <= 100, "source.metadata.tags", "takes at most 100 tags");
-    violations.check(metadata.origins.len() <= 100, "source.metadata.origins", "takes at most 100 entries");
+    violations.check(short(&metadata.description, LONG), "source.metadata.description", description);
+    violations.check(short(&metadata.license, SHORT), "source.metadata.license", "takes at most 200 characters");
+    violations.check(metadata.tags.len() <= TAGS, "source.metadata.tags", "takes at most 100 tags");
+    violations.check(metadata.origins.len() <= ORIGINS, "source.metadata.origins", "takes at most 50 entries");
     for (index, tag) in metadata.tags.iter().enumerate() {
-        let fits = !tag.is_empty() && short(tag, 64);
+        let fits = !tag.is_empty() && short(tag, TAG);
         violations.check(fits, format!("source.metadata.tags[{index}]"), "takes 1 to 64 characters");
     }
     for (index, origin) in metadata.origins.iter().enumerate() {
-        let fits = !origin.is_empty() && short(origin, 2000);
+        let fits = !origin.is_empty() && short(origin, ORIGIN);
         violations.check(fits, format!("source.metadata.origins[{index}]"), "takes 1 to 2000 characters");
     }
     metadata

@@ -16,6 +16,10 @@ use proto::discovery::v1::{DiscovererKind, SettingSchema};
 use types::{FieldViolation, Origin};
 
 use crate::Error;
+use crate::metadata::cut;
+
+/// The most characters of a text in a warning.
+const WARNED: usize = 2000;
 
 pub use glob::Glob;
 
@@ -135,9 +139,10 @@ impl Warning {
         Self::new(path, fault.reason(), fault.to_string())
     }
 
-    /// Tells of something odd at `path`.
+    /// Tells of something odd at `path`. Both texts are cut: a place may have names as long as it likes.
     pub fn new(path: &str, reason: &str, message: impl Into<String>) -> Self {
-        Self { path: path.to_owned(), reason: reason.to_owned(), message: message.into() }
+        let path = cut(path.to_owned(), WARNED);
+        Self { path, reason: reason.to_owned(), message: cut(message.into(), WARNED) }
     }
 }
 

@@ -94,13 +94,13 @@ fn origins(value: &Value) -> Vec<String> {
 
 fn texts(value: &Value) -> Vec<String> {
     let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
-    items.iter().filter_map(text).filter(|tag| tag.chars().count() <= 64).collect()
+    items.iter().filter_map(text).collect()
 }
 
-/// A text with something in it, cut where no person would read on.
+/// A text with something in it.
 fn text(value: &Value) -> Option<String> {
     let text = value.as_str()?.trim();
-    (!text.is_empty()).then(|| text.chars().take(10_000).collect())
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ use crate::Error;
 
 /// The most bytes of a `datapackage.json`.
 const PACKAGE: Bound = Bound { name: "datapackage_bytes", bytes: ByteSize::mib(8) };
+/// The longest name of a file or folder, in bytes.
+const LONGEST_NAME: usize = 1024;
 /// A page ends after so many folders, whatever was found in them.
 const FOLDERS_A_PAGE: usize = 50;
 
@@ -109,7 +111,7 @@ impl<T: Tree> TreeWalk<T> {
     async fn enter(&mut self, folder: &str, page: &mut Page) -> Result<(), Error> {
         let listing = self.tree.list(folder).await?;
         page.warnings.extend(listing.warnings);
-        let mut entries = listing.entries;
+        let mut entries = named_well(folder, listing.entries, page);
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         entries.dedup_by(|a, b| a.name == b.name);
         let has_package = entries.iter().any(|entry| entry.name == FILE_NAME && !entry.is_folder);
@@ -264,6 +266,19 @@ impl<T: Tree> Walk for TreeWalk<T> {
         let has_others = listing.entries.iter().any(|entry| !entry.name.starts_with('.'));
         has_others && !is_listed
     }
+}
+
+/// Leaves out what has a name that no file system knows, so that paths keep a bounded length.
+fn named_well(folder: &str, mut entries: Vec<Entry>, page: &mut Page) -> Vec<Entry> {
+    entries.retain(|entry| {
+        let fits = entry.name.len() <= LONGEST_NAME;
+        if !fits {
+            let message = format!("the name is longer than {LONGEST_NAME} bytes");
+            page.warnings.push(Warning::new(&join(folder, &entry.name), "NAME_TOO_LONG", message));
+        }
+        fits
+    });
+    entries
 }
 
 pub(super) fn join(folder: &str, name: &str) -> String {

@@ -187,6 +187,17 @@ async fn links_and_redirects_that_lead_out_are_refused_with_their_reason() {
 }
 
 #[tokio::test]
+async fn a_name_that_is_too_long_is_left_out() {
+    let long = format!("/data/{}.csv", "x".repeat(5000));
+    let (_site, address) = Site::start(&["/data/a.csv", &long]).await;
+    let mut world = World::new().await;
+    world.create(index(address, "/data/")).await.unwrap();
+    let crawl = world.crawl().await;
+    assert_eq!((phase(&crawl), count(&crawl, "listed")), (WorkPhase::Succeeded, 1));
+    assert_eq!((crawl.warnings[0].reason.as_str(), crawl.warnings[0].path.len()), ("NAME_TOO_LONG", 2000));
+}
+
+#[tokio::test]
 async fn a_site_that_answers_garbage_fails_the_crawl_and_retracts_nothing() {
     let (site, address) = Site::start(&["/data/a.csv"]).await;
     let mut world = World::new().await;

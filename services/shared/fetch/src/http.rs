@@ -51,6 +51,9 @@ pub struct Text {
     pub content_type: Option<String>,
 }
 
+/// The longest ETag or date that is taken for one, in bytes.
+const LONGEST_TOKEN: usize = 1024;
+
 pub(crate) fn client(policy: &Arc<Policy>) -> Result<reqwest::Client, Error> {
     reqwest::Client::builder()
         .no_proxy()
@@ -249,10 +252,12 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 
 /// The ETag; without one the time of the last change with the length, or nothing.
 fn version_token(headers: &HeaderMap) -> String {
-    if let Some(etag) = text(headers, ETAG) {
+    // A version token goes into events; one of any length has no place there.
+    let told = |name| text(headers, name).filter(|value| value.len() <= LONGEST_TOKEN);
+    if let Some(etag) = told(ETAG) {
         return etag.to_owned();
     }
-    match text(headers, LAST_MODIFIED) {
+    match told(LAST_MODIFIED) {
         Some(time) => format!("{time};{}", text(headers, CONTENT_LENGTH).unwrap_or_default()),
         None => String::new(),
     }
