@@ -14,8 +14,7 @@ use proto::common::v1::operator_service_client::OperatorServiceClient;
 use proto::discovery::v1::discovery_service_client::DiscoveryServiceClient;
 use proto::discovery::v1::source::Settings;
 use proto::discovery::v1::{
-    Crawl, CreateSourceRequest, CreateSourceResponse, FolderSettings, GetCrawlRequest, ListCrawlsRequest,
-    RunSourceRequest, Source,
+    Crawl, CreateSourceRequest, CreateSourceResponse, FolderSettings, GetCrawlRequest, RunSourceRequest, Source,
 };
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::profiling::v1::profiling_service_client::ProfilingServiceClient;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use millrace_integration_tests::{Mesh, csv, write};
+use millrace_integration_tests::{Mesh, PATIENCE, csv, write};
 use proto::catalog::v1::{
     CancelIndexRebuildRequest, CreateIndexRebuildRequest, GetIndexRebuildRequest, IndexRebuild,
     ListIndexRebuildsRequest,
@@ -54,12 +54,50 @@ async fn an_index_found_damaged_at_start_is_rebuilt_by_itself() {
         mesh.spawn();
         mesh.ready().await;
         let admin = mesh.admin().await;
-        testkit::eventually!(millrace_integration_tests::PATIENCE, admin.search("heron").await.total_size == 8);
-        assert!(admin.datasets().await.iter().all(|dataset| admin_sees_indexed(dataset)));
+        testkit::eventually!(PATIENCE, admin.search("heron").await.total_size == 8);
+        assert!(admin.datasets().await.iter().all(is_indexed));
     }
 }
 
-fn admin_sees_indexed(dataset: &proto::catalog::v1::Dataset) -> bool {
+#[tokio::test]
+async fn a_commit_that_a_kill_cut_short_is_made_again() {
+    let mut mesh = with_datasets(8).await;
+    mesh.stop().await;
+    let generations = std::fs::read_dir(mesh.data_dir().join("index/generations")).unwrap();
+    for generation in generations {
+        leave_cut_short_commit(&generation.unwrap().path());
+    }
+    mesh.spawn();
+    mesh.ready().await;
+    let admin = mesh.admin().await;
+    // A change of what is indexed takes the old document out, which is what the commit was cut short at.
+    write(&mesh.folder(), "set-03.csv", csv("egret", 40));
+    admin.run_source("all", false).await;
+    testkit::eventually!(PATIENCE, admin.search("egret").await.total_size == 1);
+    assert_eq!(admin.search("heron").await.total_size, 7);
+}
+
+/// Leaves what Tantivy has written when a kill comes between the lists of deleted documents and the commit: files that
+/// are registered and that the last commit does not know, under the names that the next commit gives.
+fn leave_cut_short_commit(index: &Path) {
+    let read = |name: &str| -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(index.join(name)).unwrap()).unwrap()
+    };
+    let (meta, mut managed) = (read("meta.json"), read(".managed.json"));
+    let last = meta["opstamp"].as_u64().unwrap();
+    let files = managed.as_array_mut().unwrap();
+    for segment in meta["segments"].as_array().unwrap() {
+        let id = segment["segment_id"].as_str().unwrap().replace('-', "");
+        for opstamp in last + 1..last + 40 {
+            let name = format!("{id}.{opstamp}.del");
+            std::fs::write(index.join(&name), "cut short").unwrap();
+            files.push(name.into());
+        }
+    }
+    std::fs::write(index.join(".managed.json"), managed.to_string()).unwrap();
+}
+
+fn is_indexed(dataset: &proto::catalog::v1::Dataset) -> bool {
     dataset.state() == proto::catalog::v1::DatasetState::Indexed
 }
 
