@@ -36,8 +36,8 @@ pub enum Error {
         current: Revision,
     },
     /// Fields of the request are wrong.
-    #[error("{} of the request {} wrong", count(.0.len(), "field"), if .0.len() == 1 { "is" } else { "are" })]
-    BadRequest(Vec<FieldViolation>),
+    #[error(transparent)]
+    BadRequest(#[from] rpc::BadRequest),
     /// The settings are of no kind that is built in.
     #[error("the settings of the source are of no known kind")]
     UnknownKind,
@@ -77,10 +77,6 @@ pub enum Error {
         /// What it is.
         what: &'static str,
     },
-}
-
-fn count(number: usize, thing: &str) -> String {
-    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
 impl Error {
@@ -129,7 +125,7 @@ impl Fault for Error {
             Self::SourceNotFound { .. } | Self::CrawlNotFound { .. } => ErrorKind::NotFound,
             Self::SourceExists { .. } => ErrorKind::AlreadyExists,
             Self::StaleRevision { .. } => ErrorKind::Conflict,
-            Self::BadRequest(_) => ErrorKind::Invalid,
+            Self::BadRequest(error) => error.kind(),
             Self::NoListing { .. } | Self::RedirectLeadsOut { .. } | Self::LinkLoop { .. } => ErrorKind::Precondition,
             Self::Fetch(error) => error.kind(),
             Self::Store(error) | Self::Paging(error) => error.kind(),
@@ -144,7 +140,7 @@ impl Fault for Error {
             Self::SourceExists { .. } => "SOURCE_EXISTS",
             Self::CrawlNotFound { .. } => "CRAWL_NOT_FOUND",
             Self::StaleRevision { .. } => "STALE_REVISION",
-            Self::BadRequest(_) => "BAD_REQUEST",
+            Self::BadRequest(error) => error.reason(),
             Self::UnknownKind => "UNKNOWN_KIND",
             Self::Fetch(error) => error.reason(),
             Self::NoListing { .. } => "NO_LISTING",
@@ -174,7 +170,7 @@ impl Fault for Error {
 
     fn violations(&self) -> Vec<FieldViolation> {
         match self {
-            Self::BadRequest(violations) => violations.clone(),
+            Self::BadRequest(error) => error.violations(),
             Self::Paging(error) => error.violations(),
             _ => Vec::new(),
         }

@@ -8,7 +8,8 @@ use proto::discovery::v1::source::Settings;
 use proto::discovery::v1::{
     CancelCrawlResponse, CreateSourceResponse, DiscovererKind, RunSourceResponse, UpdateSourceResponse,
 };
-use types::{CrawlName, FieldViolation, Permitted, Revision, SourceId, SourceName, TenantName};
+use rpc::BadRequest;
+use types::{CrawlName, Permitted, Revision, SourceId, SourceName, TenantName};
 
 use crate::config::Config;
 use crate::discoverer::{self, Discoverer, Found, Glob, WalkOptions};
@@ -134,7 +135,7 @@ impl Discovery {
         let place = changes.settings.as_ref().unwrap_or(&stored);
         if self.kinds.of(place)?.kind() != self.kinds.of(&stored)?.kind() {
             let rule = "the kind of a source stays as it is; create another source";
-            return Err(Error::BadRequest(vec![FieldViolation::new("source.settings", rule)]));
+            return Err(BadRequest::field("source.settings", rule).into());
         }
         self.check(place).await?;
         self.store.update(name.into_inner(), revision, changes, request).await

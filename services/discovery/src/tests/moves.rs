@@ -106,6 +106,7 @@ async fn the_kind_of_a_source_stays() {
     for mask in [["http_index"], ["settings"], ["folder"]] {
         let status = world.move_to(index.clone(), &mask).await.unwrap_err();
         assert_eq!((status.code(), reason(&status).as_str()), (Code::InvalidArgument, "BAD_REQUEST"), "{mask:?}");
+        assert!(status.message().contains("`source."), "{}", status.message());
     }
     assert_eq!(world.source().await.revision, 1);
 }

@@ -222,9 +222,11 @@ fn outcome(summary: &pb::PreviewSummary) -> String {
     let more = if summary.truncated { ", and more" } else { "" };
     let skipped = match summary.skipped {
         0 => String::new(),
+        1 => ", 1 name left out".to_owned(),
         number => format!(", {number} names left out"),
     };
-    format!("{} datasets would be found{more}{skipped}; nothing was created", summary.datasets)
+    let datasets = if summary.datasets == 1 { "dataset" } else { "datasets" };
+    format!("{} {datasets} would be found{more}{skipped}; nothing was created", summary.datasets)
 }
 
 async fn start(
