@@ -28,7 +28,7 @@ macro_rules! conformance_tests {
             a_title_counts_more_than_a_column_than_a_description_than_a_value,
             equal_scores_are_ordered_by_id,
             without_words_the_newest_come_first,
-            a_text_without_words_asks_for_everything,
+            a_text_without_words_finds_nothing_and_an_empty_one_everything,
             tenants_do_not_see_each_other,
             totals_are_exact_whatever_the_limit,
             no_more_hits_than_the_greatest_limit_come_back,

@@ -13,7 +13,8 @@ pub const MAX_FACET_COUNTS: usize = 50;
 pub struct Query {
     /// The tenant whose datasets are searched.
     pub tenant: String,
-    /// Words, all of which must match. Without a word in it, everything matches, newest first.
+    /// Words, all of which must match. An empty text asks for everything, newest first; one that is not empty but holds no
+    /// word, such as punctuation alone, matches nothing.
     pub text: String,
     /// What must hold besides.
     pub filter: Filter,

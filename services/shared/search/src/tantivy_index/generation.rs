@@ -170,7 +170,11 @@ impl Generation {
             .num_merge_threads(1)
             .memory_budget_per_thread(WRITER_MEMORY)
             .build();
-        self.index.writer_with_options(options)
+        let writer = self.index.writer_with_options(options)?;
+        // A kill, or a failure, between the files of a commit and the commit itself leaves files under the very names
+        // that the next commit gives, and Tantivy does not write over them.
+        writer.garbage_collect_files().wait()?;
+        Ok(writer)
     }
 
     fn failed(&self, doing: &'static str, error: TantivyError) -> Error {

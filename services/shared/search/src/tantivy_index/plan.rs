@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use tantivy::Term;
 use tantivy::query::{AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, Query as Clause, RangeQuery, TermQuery};
-use tantivy::query::{Occur, TermSetQuery};
+use tantivy::query::{EmptyQuery, Occur, TermSetQuery};
 use tantivy::schema::{Field, IndexRecordOption};
 use types::BoundingBox;
 
@@ -25,6 +25,9 @@ pub struct Plan {
 pub fn plan(fields: &Fields, query: &Query) -> Plan {
     let words = word_clauses(fields, &query.text);
     let scored = !words.is_empty();
+    if !scored && !query.text.trim().is_empty() {
+        return Plan { clause: Box::new(EmptyQuery), scored };
+    }
     let tenant = exactly(fields.tenant, &query.tenant);
     let conditions = std::iter::once(tenant).chain(conditions(fields, &query.filter));
     let unscored = conditions.map(|clause| Box::new(ConstScoreQuery::new(clause, 0.0)) as Box<dyn Clause>);
