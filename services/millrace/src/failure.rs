@@ -107,8 +107,12 @@ fn line(status: &Status) -> String {
         None => status.message().to_owned(),
     };
     if let Some(request) = details.bad_request() {
-        let fields = request.field_violations.iter().map(|bad| format!("{}: {}", bad.field, bad.description));
-        text = format!("{text}: {}", fields.collect::<Vec<_>>().join("; "));
+        // Most messages name the fields themselves.
+        let unsaid = request.field_violations.iter().filter(|bad| !status.message().contains(&bad.description));
+        let fields: Vec<_> = unsaid.map(|bad| format!("{}: {}", bad.field, bad.description)).collect();
+        if !fields.is_empty() {
+            text = format!("{text}: {}", fields.join("; "));
+        }
     }
     let setting = info.and_then(|info| info.metadata.get("setting"));
     // A message that names the setting, or a refused login, has said already what to do.

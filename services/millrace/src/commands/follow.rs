@@ -88,9 +88,13 @@ pub async fn datasets_settled(client: &Client, crawl: &discovery::Crawl) -> Resu
             Some(Seen::Complete) => complete = true,
             None => {}
         }
+        // Half a snapshot would look like a loss.
+        if !complete {
+            return Ok(ControlFlow::Continue(()));
+        }
         let (settled, total) = board.settled();
         progress.set(settled as u64, Some(total as u64), &board.text());
-        Ok(if complete && board.is_done() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        Ok(if board.is_done() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })
     .await?;
     progress.finish(&board.text());

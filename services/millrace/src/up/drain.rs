@@ -36,7 +36,10 @@ pub fn end_watches(served: Served, stop: CancellationToken) -> Served {
         async move {
             let endless = is_endless(request.uri().path());
             let response: Response<Body> = served.oneshot(request).await?;
-            Ok::<_, Infallible>(match endless {
+            // An answer that ended with its headers stays as it is: as a stream it would lose that end, and clients
+            // would wait for trailers that never come.
+            let ended = http_body::Body::is_end_stream(response.body());
+            Ok::<_, Infallible>(match endless && !ended {
                 true => response.map(|body| Body::new(StreamBody::new(until(body, stop)))),
                 false => response,
             })
@@ -83,6 +86,18 @@ mod tests {
         assert!(is_endless("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"));
         assert!(!is_endless("/millrace.catalog.v1.CatalogService/DownloadDataset"));
         assert!(!is_endless("/millrace.identity.v1.IdentityService/Login"));
+    }
+
+    #[tokio::test]
+    async fn a_watch_that_is_refused_ends_with_its_headers() {
+        let refusing: Served = BoxCloneSyncService::new(service_fn(|_| async {
+            Ok::<_, Infallible>(rpc::to_status(&Stopping).into_http::<Body>())
+        }));
+        let request = Request::builder().uri("/millrace.catalog.v1.CatalogService/WatchDatasets");
+        let watching = end_watches(refusing, CancellationToken::new());
+        let response = watching.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.headers()["grpc-status"], "14");
+        assert!(http_body::Body::is_end_stream(response.body()));
     }
 
     #[tokio::test]
