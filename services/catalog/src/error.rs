@@ -90,7 +90,7 @@ pub enum Error {
     #[error("cannot record an event")]
     Events(#[from] events::Error),
     /// The object store failed.
-    #[error("cannot read or write an object")]
+    #[error("{}", .0.words("cannot read or write an object"))]
     Objects(#[from] objects::Error),
     /// The source cannot be reached any more.
     #[error("cannot fetch the bytes from the source")]
@@ -99,8 +99,15 @@ pub enum Error {
     #[error("the search index failed")]
     Index(#[from] search::Error),
     /// The spool folder cannot be written or read.
-    #[error("cannot spool bytes on the local disk")]
+    #[error("{}", spool_words(.0))]
     Spool(#[from] std::io::Error),
+}
+
+fn spool_words(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull => "the disk is full",
+        _ => "cannot spool bytes on the local disk",
+    }
 }
 
 impl Fault for Error {
