@@ -25,6 +25,12 @@ pub enum Error {
         /// Its name.
         name: CrawlName,
     },
+    /// A crawl that does not accept losses is under way, and one that does is asked for.
+    #[error("the crawl `{name}` is under way and does not accept losses; run the source again when it has ended")]
+    CrawlUnderWay {
+        /// Its name.
+        name: CrawlName,
+    },
     /// Somebody changed the source in the meantime.
     #[error("revision {given} of `{name}` is stale, the current one is {current}")]
     StaleRevision {
@@ -126,7 +132,10 @@ impl Fault for Error {
             Self::SourceExists { .. } => ErrorKind::AlreadyExists,
             Self::StaleRevision { .. } => ErrorKind::Conflict,
             Self::BadRequest(error) => error.kind(),
-            Self::NoListing { .. } | Self::RedirectLeadsOut { .. } | Self::LinkLoop { .. } => ErrorKind::Precondition,
+            Self::CrawlUnderWay { .. }
+            | Self::NoListing { .. }
+            | Self::RedirectLeadsOut { .. }
+            | Self::LinkLoop { .. } => ErrorKind::Precondition,
             Self::Fetch(error) => error.kind(),
             Self::Store(error) | Self::Paging(error) => error.kind(),
             Self::Events(error) => error.kind(),
@@ -139,6 +148,7 @@ impl Fault for Error {
             Self::SourceNotFound { .. } => "SOURCE_NOT_FOUND",
             Self::SourceExists { .. } => "SOURCE_EXISTS",
             Self::CrawlNotFound { .. } => "CRAWL_NOT_FOUND",
+            Self::CrawlUnderWay { .. } => "CRAWL_UNDER_WAY",
             Self::StaleRevision { .. } => "STALE_REVISION",
             Self::BadRequest(error) => error.reason(),
             Self::UnknownKind => "UNKNOWN_KIND",
@@ -155,7 +165,7 @@ impl Fault for Error {
     fn metadata(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::SourceNotFound { name } | Self::SourceExists { name } => vec![("name", name.to_string())],
-            Self::CrawlNotFound { name } => vec![("name", name.to_string())],
+            Self::CrawlNotFound { name } | Self::CrawlUnderWay { name } => vec![("name", name.to_string())],
             Self::StaleRevision { name, given, current } => {
                 vec![("name", name.to_string()), ("given", given.to_string()), ("current", current.to_string())]
             }

@@ -221,6 +221,10 @@ impl Store {
                 }
                 let source = sources::get(conn, &name).await?;
                 let crawl = match crawls::open(conn, &source).await?.into_iter().next() {
+                    // What was asked for would not come about, and nobody would know.
+                    Some(crawl) if accept_losses && !crawl.input.accept_losses => {
+                        return Err(Error::CrawlUnderWay { name: crawl.name });
+                    }
                     Some(crawl) => crawl,
                     None => crawls::start(conn, &source, accept_losses, &actor, max_attempts, now).await?,
                 };

@@ -142,6 +142,9 @@ async fn a_run_while_a_crawl_is_under_way_gives_that_one() {
     let world = World::new().await;
     let created = world.create(world.folder()).await.unwrap().crawl.unwrap();
     assert_eq!(world.run(false).await.name, created.name);
+    let request = pb::RunSourceRequest { name: SOURCE.into(), accept_losses: true, request_id: String::new() };
+    let refused = world.grpc.run_source(by_ada(request)).await.unwrap_err();
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::FailedPrecondition, "CRAWL_UNDER_WAY"));
 }
 
 #[tokio::test]
