@@ -78,9 +78,11 @@ install_cargo_deny() {
 breaking() { (cd proto && buf breaking --against image.binpb); }
 lint_contracts() { (cd proto && buf lint); }
 
-# Tests look for `grpcurl` on the PATH, which the Python tools extend; without it they skip by name.
+# Tests find `grpcurl`, `nats-server` and `weed` on the PATH, which the Python tools extend; without them they skip by
+# name.
 python_tools=yes
 install_python_tools || python_tools=no
+export MILLRACE_TOOLS="$TOOLS"
 
 step "formatting" cargo fmt --all --check
 step "clippy, warnings as errors" cargo clippy --quiet --locked --workspace --all-targets -- -D warnings

@@ -6,6 +6,7 @@
 // Tests read their environment and spawn what stands around the mesh.
 #![allow(clippy::disallowed_methods)]
 
+pub mod back_ends;
 mod collector;
 mod files;
 mod mesh;

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod arrows;
+mod back_ends;
 mod calls;
 mod contract;
 mod dead_letters;

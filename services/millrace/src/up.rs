@@ -1,4 +1,4 @@
-//! `up`: every role in one process, on embedded back ends, in one data directory.
+//! `up`: every role in one process with one data directory, on embedded back ends; events and objects may lie elsewhere.
 //!
 //! The order is the promise: settings are checked before anything is touched, sockets are bound before the directory
 //! is opened, readiness comes last and goes first.
@@ -10,6 +10,7 @@ mod keys;
 mod mesh;
 mod settings;
 mod sockets;
+mod stores;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -89,7 +90,12 @@ async fn serve(
     let sockets = Sockets::bind(&settings).await?;
     let dir = DataDir::acquire(&settings.data_dir).map_err(failed)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (mesh, closing) = mesh::build(&settings, &dir, clock.clone()).await?;
+    let mut stop = Box::pin(stop);
+    let stores = tokio::select! {
+        stores = stores::open(&settings, &dir, clock.clone()) => stores?,
+        _signal = &mut stop => return Ok(()),
+    };
+    let (mesh, closing) = mesh::build(&settings, &dir, stores, clock.clone()).await?;
 
     let grace = Grace {
         drain: settings.shutdown.drain.as_duration(),
@@ -155,8 +161,12 @@ pub async fn reset_token(path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// An error with its causes, on one line.
 fn failed(error: impl std::error::Error) -> Failure {
+    Failure::other(line(&error))
+}
+
+/// An error with its causes, on one line.
+fn line(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -166,5 +176,5 @@ fn failed(error: impl std::error::Error) -> Failure {
         }
         cause = error.source();
     }
-    Failure::other(text)
+    text
 }

@@ -62,7 +62,8 @@ impl Catalog {
         let caller = parent.caller().clone();
         let tenant = parent.into_inner().tenant;
         let key = Key::content(&tenant, &spooled.digest);
-        self.objects.put(&key, ObjectBody::reader(spooled.open().await?), Put::IfAbsent).await?;
+        let body = ObjectBody::reader(spooled.open().await?).with_digest(spooled.digest);
+        self.objects.put(&key, body, Put::IfAbsent).await?;
 
         let name = DatasetName::new(tenant, upload.dataset.clone().unwrap_or_else(random_id));
         let found = found(&key, upload.file_name, &spooled);

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use events::{EventBus, SqliteLog};
 use fetch::Fetcher;
 use futures::future::join_all;
 use rpc::{Served, ServerOptions, Verifier};
@@ -18,6 +17,7 @@ use types::Clock;
 use super::failed;
 use super::keys::{self, Keys, Missing};
 use super::settings::Settings;
+use super::stores::Stores;
 use crate::failure::Failure;
 
 const CATALOG: &str = "catalog";
@@ -30,17 +30,15 @@ pub struct Mesh {
     pub tasks: Vec<Tasks>,
 }
 
-/// Wires the mesh on the back ends in `dir`. The future closes its stores, once nothing uses them any more.
+/// Wires the mesh on `stores` and on the back ends in `dir`. The future closes its stores, once nothing uses them any more.
 pub async fn build(
     settings: &Settings,
     dir: &DataDir,
+    stores: Stores,
     clock: Arc<dyn Clock>,
 ) -> Result<(Mesh, impl Future<Output = ()> + Send + use<>), Failure> {
-    let log = SqliteLog::open(&url(dir, "events"), clock.clone()).await.map_err(failed)?;
-    let bus: Arc<dyn EventBus> = Arc::new(log.clone());
-    let objects_folder = dir.folder("objects").map_err(|error| unusable(dir, error))?;
+    let Stores { bus, objects, sweep } = stores;
     let spool = dir.folder("spool").map_err(|error| unusable(dir, error))?;
-    let objects = objects::open(&format!("file:{}", objects_folder.display())).await.map_err(failed)?;
     let index = TantivyIndex::open(dir.join("index")).await.map_err(failed)?;
     let fetcher = Fetcher::new(settings.policy(dir.path().to_owned())).map_err(failed)?;
 
@@ -67,7 +65,7 @@ pub async fn build(
     let records = database(dir, CATALOG, &catalog::migrations(), clock.clone()).await?;
     let deps = catalog::Deps {
         database: records.clone(),
-        bus,
+        bus: bus.clone(),
         objects,
         index: Arc::new(index.index),
         index_state: index.state,
@@ -79,7 +77,7 @@ pub async fn build(
     let services = [discovery, profiling, catalog];
     let roles: Vec<&'static str> = services.iter().map(|service| service.name).chain([gateway::ROLE]).collect();
     let keys = Keys::generate(&roles, &clock)?;
-    let (mut transports, mut tasks) = (BTreeMap::new(), Vec::new());
+    let (mut transports, mut tasks) = (BTreeMap::new(), Vec::from_iter(sweep));
     for service in services {
         let (transport, plug) = rpc::in_process();
         transports.insert(service.name.to_owned(), transport);
@@ -100,7 +98,7 @@ pub async fn build(
     let closing = async move {
         let stores = [found, profiled, records, identities];
         join_all(stores.iter().map(Database::close)).await;
-        log.close().await;
+        bus.close().await;
     };
     Ok((Mesh { gateway: gateway.routes, tasks }, closing))
 }
@@ -122,11 +120,13 @@ pub async fn database(
     Database::open(&url(dir, role), migrations, clock).await.map_err(failed)
 }
 
-fn url(dir: &DataDir, name: &str) -> String {
+/// The URL of a database in the data directory.
+pub fn url(dir: &DataDir, name: &str) -> String {
     format!("sqlite:{}", dir.join(&format!("{name}.db")).display())
 }
 
-fn unusable(dir: &DataDir, error: std::io::Error) -> Failure {
+/// The data directory cannot be used.
+pub fn unusable(dir: &DataDir, error: std::io::Error) -> Failure {
     Failure::other(format!("cannot use the data directory {}: {error}", dir.path().display()))
 }
 
@@ -145,7 +145,9 @@ mod tests {
         let settings = Settings::of_defaults();
         for _ in 0..2 {
             let dir = DataDir::acquire(folder.path()).unwrap();
-            let (mesh, closing) = build(&settings, &dir, Arc::new(SystemClock)).await.ok().unwrap();
+            let clock = Arc::new(SystemClock);
+            let stores = crate::up::stores::open(&settings, &dir, clock.clone()).await.ok().unwrap();
+            let (mesh, closing) = build(&settings, &dir, stores, clock).await.ok().unwrap();
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap().to_string();
             let mut supervisor = Supervisor::new(Arc::new(SystemClock));

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use events::BusError;
 use fetch::{IpNet, Policy};
 use runtime::config::Loader;
 use runtime::telemetry::Logging;
@@ -29,6 +30,12 @@ pub struct Settings {
     pub logging: Logging,
     telemetry: Telemetry,
     fetch: Fetch,
+    /// How long a start waits for an event bus and an object store that do not answer.
+    pub wait_for_stores: Span,
+    /// Where events go.
+    pub events: Events,
+    /// Where objects lie.
+    pub objects: Objects,
     /// How long each step of the shutdown may take.
     pub shutdown: Shutdown,
     /// The settings of the gateway.
@@ -39,6 +46,62 @@ pub struct Settings {
     pub profiling: profiling::Config,
     /// The settings of catalog.
     pub catalog: catalog::Config,
+}
+
+/// Where events go.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Events {
+    /// The URL of the event bus; empty: the log in the data directory.
+    pub url: String,
+    /// What JetStream needs beside it.
+    pub jetstream: events::Settings,
+}
+
+/// Where objects lie.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Objects {
+    /// The URL of the object store; empty: the folder in the data directory.
+    pub url: String,
+    /// What a bucket needs beside it.
+    pub s3: objects::S3Settings,
+}
+
+impl Events {
+    fn problems(&self) -> Vec<String> {
+        // What is printed and logged carries no secrets.
+        if self.url.contains('@') {
+            return vec!["`events.url` takes no credentials: give them under `events.jetstream`".to_owned()];
+        }
+        let url = if self.url.is_empty() { "sqlite:events.db" } else { &self.url };
+        events::problems(url, &self.jetstream)
+            .iter()
+            .map(|error| match error {
+                BusError::Setting { setting: "url", message } => format!("`events.url`: {message}"),
+                other => format!("`events.jetstream`: {other}"),
+            })
+            .collect()
+    }
+}
+
+impl Objects {
+    fn problems(&self) -> Vec<String> {
+        if self.url.is_empty() {
+            return Vec::new();
+        }
+        objects::problems(&self.url, &self.s3)
+            .iter()
+            .map(|error| match error {
+                // The URL as it was given may hold a secret, though that is one of the things that are wrong with it.
+                objects::Error::Url { .. } => "`objects.url`: write `file:DIR`, `s3://BUCKET/PREFIX?region=…` or \
+                 `s3://BUCKET/PREFIX?endpoint=http://HOST:PORT&path_style=true`, without credentials"
+                    .to_owned(),
+                objects::Error::Setting { setting, problem } => format!("`objects.s3.{setting}`: {problem}"),
+                other => format!("`objects`: {other}"),
+            })
+            .collect()
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -135,6 +198,8 @@ impl Settings {
         if self.fetch.max_bytes.as_bytes() == 0 {
             problems.push("`fetch.max_bytes` must not be 0".to_owned());
         }
+        problems.extend(self.events.problems());
+        problems.extend(self.objects.problems());
         for (role, found) in [
             ("gateway", self.gateway.validate()),
             ("discovery", self.discovery.validate()),
@@ -164,6 +229,8 @@ fn defaults(demo: bool) -> Loader {
 
 #[cfg(test)]
 mod tests {
+    use types::Secret;
+
     use super::*;
 
     #[test]
@@ -191,5 +258,31 @@ mod tests {
         let problems = settings.problems();
         assert_eq!(problems.len(), 7, "{problems:?}");
         assert!(problems.iter().any(|problem| problem.starts_with("profiling.workers")), "{problems:?}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_bus_and_bucket_is_told_with_the_rest() {
+        let mut settings = Settings::of_defaults();
+        settings.events.url = "kafka://h:1".to_owned();
+        settings.events.jetstream.replicas = 2;
+        settings.objects.url = "s3://bucket".to_owned();
+        let problems = settings.problems();
+        for place in ["`events.url`", "`replicas`", "`objects.url`", "`objects.s3.access_key_id`"] {
+            assert!(problems.iter().any(|problem| problem.contains(place)), "{place}: {problems:?}");
+        }
+        assert_eq!(problems.len(), 4, "{problems:?}");
+    }
+
+    #[test]
+    fn secrets_of_bus_and_bucket_are_not_printed_and_have_no_place_in_urls() {
+        let mut settings = Settings::of_defaults();
+        settings.events.jetstream.token = Some(Secret::new("hunter2".to_owned()));
+        settings.objects.s3 = objects::S3Settings::with_keys("id", Secret::new("hunter2".to_owned()));
+        let printed = settings.print().ok().unwrap();
+        assert!(printed.contains("***") && !printed.contains("hunter2"), "{printed}");
+        settings.events.url = "nats://me:hunter2@host:4222".to_owned();
+        settings.objects.url = "s3://id:hunter2@bucket?region=x".to_owned();
+        let problems = settings.problems();
+        assert!(problems.len() == 2 && !format!("{problems:?}").contains("hunter2"), "{problems:?}");
     }
 }

@@ -151,7 +151,8 @@ impl Attempt<'_> {
         }
         let key = Key::content(self.job.tenant(), &spooled.digest);
         let file = tokio::fs::File::open(&spooled.path).await?;
-        self.shop.objects.put(&key, ObjectBody::reader(file), Put::IfAbsent).await?;
+        let body = ObjectBody::reader(file).with_digest(spooled.digest);
+        self.shop.objects.put(&key, body, Put::IfAbsent).await?;
         Ok(Some(common::ObjectOrigin {
             key: key.to_string(),
             digest: Some(spooled.digest.into()),

@@ -15,7 +15,7 @@ use crate::BusError;
 pub struct ConsumerSpec {
     /// Its name, `catalog.discovery`: the service that consumes, then what it consumes.
     pub name: &'static str,
-    /// The things that it takes, whole: `millrace.discovery.dataset.>`.
+    /// The things that it takes, whole, all of one service: `millrace.discovery.dataset.>`.
     pub filter: &'static [&'static str],
     /// After how long a delivery that is neither acknowledged nor refused comes again.
     pub ack_wait: Duration,
@@ -96,6 +96,23 @@ pub trait EventBus: Send + Sync + fmt::Debug + 'static {
 
     /// Changes when something may have been published: a poke that says "look now".
     fn published(&self) -> watch::Receiver<u64>;
+
+    /// Changes whenever the broker was reached anew: it may have come back with less than it acknowledged. Whoever
+    /// published compares [`EventBus::stream_state`] with what it remembers before it publishes again.
+    fn connection(&self) -> u64 {
+        0
+    }
+
+    /// Says that the stream of `service` lost what followed the position `after`, and is to be filled again. Consumers
+    /// that were farther take what comes from there on.
+    async fn rewind(&self, service: &str, after: u64) -> Result<(), BusError>;
+
+    /// How long a publisher must keep what it published at least, because the broker may still lose it. Zero where an
+    /// acknowledgement says that the events are on disk.
+    async fn least_outbox_retention(&self) -> Result<Duration, BusError>;
+
+    /// Ends in order what the bus holds in this process: a file, or a connection. Nobody calls the bus afterwards.
+    async fn close(&self) {}
 }
 
 /// A part in a durable consumer. Dropping it gives its deliveries back after `ack_wait`.

@@ -80,6 +80,77 @@ pub enum BusError {
         /// The subject.
         subject: String,
     },
+    /// The server is older than this version needs.
+    #[error("the event bus `{server}` is NATS {version}; it must be {least} or later")]
+    TooOld {
+        /// Its name.
+        server: String,
+        /// Its version.
+        version: String,
+        /// The oldest that will do.
+        least: String,
+    },
+    /// The server, or the account on it, has no JetStream.
+    #[error(
+        "the event bus {server} has no JetStream for this account; start the server with `-js`, or enable the account"
+    )]
+    WithoutJetStream {
+        /// Its name and version.
+        server: String,
+    },
+    /// The server takes smaller messages than events may be.
+    #[error(
+        "the event bus `{server}` takes messages of {bytes} bytes at most; its setting `max_payload` must be {least} or more"
+    )]
+    PayloadLimit {
+        /// Its name.
+        server: String,
+        /// What it takes.
+        bytes: usize,
+        /// What it must take.
+        least: usize,
+    },
+    /// The server does not let us in.
+    #[error("the event bus refused the credentials")]
+    Credentials(#[source] BoxError),
+    /// A setting of the bus cannot be used.
+    #[error("{message}")]
+    Setting {
+        /// The first setting that cannot be used.
+        setting: &'static str,
+        /// What is wrong, with each setting.
+        message: String,
+    },
+    /// Somebody changed a stream in a way that cannot be put right without losing events.
+    #[error("the stream `{stream}` was changed by hand, and cannot be put right: `{setting}`: {message}")]
+    Declaration {
+        /// The stream's name on the server.
+        stream: String,
+        /// What was changed.
+        setting: &'static str,
+        /// Why that will not do.
+        message: String,
+    },
+    /// The stream was gone, and was made anew; what it lost is to be published again.
+    #[error("the stream of `{service}` was gone, and was made anew")]
+    StreamGone {
+        /// The service whose events it holds.
+        service: &'static str,
+    },
+    /// The server has no room for more.
+    #[error("the event bus is full: {message}")]
+    Full {
+        /// The server's word.
+        message: String,
+    },
+    /// The server refused a call for a reason that is not foreseen.
+    #[error("the event bus refused a call: {message}")]
+    Refused {
+        /// JetStream's error code.
+        code: u64,
+        /// The server's word.
+        message: String,
+    },
     /// Something stored cannot be decoded.
     #[error("the event log holds an event that cannot be decoded, at position {position}")]
     Damaged {
@@ -94,10 +165,24 @@ impl From<sqlx::Error> for BusError {
     }
 }
 
+impl BusError {
+    /// The broker cannot be reached, or does not answer.
+    pub(crate) fn unavailable(cause: impl Into<BoxError>) -> Self {
+        Self::Unavailable(cause.into())
+    }
+}
+
 impl Fault for BusError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Unavailable(_) => ErrorKind::Unavailable,
+            Self::Unavailable(_) | Self::StreamGone { .. } | Self::Refused { .. } => ErrorKind::Unavailable,
+            Self::Full { .. } => ErrorKind::Exhausted,
+            Self::Setting { .. } => ErrorKind::Invalid,
+            Self::TooOld { .. }
+            | Self::WithoutJetStream { .. }
+            | Self::PayloadLimit { .. }
+            | Self::Credentials(_)
+            | Self::Declaration { .. } => ErrorKind::Precondition,
             Self::Store(error) => error.kind(),
             Self::TooLarge { .. } => ErrorKind::Precondition,
             Self::UnknownSubject { .. } | Self::Damaged { .. } => ErrorKind::Internal,
@@ -107,10 +192,47 @@ impl Fault for BusError {
     fn reason(&self) -> &'static str {
         match self {
             Self::Unavailable(_) => "BUS_UNAVAILABLE",
+            Self::TooOld { .. } => "BUS_TOO_OLD",
+            Self::WithoutJetStream { .. } => "BUS_WITHOUT_JETSTREAM",
+            Self::PayloadLimit { .. } => "BUS_PAYLOAD_LIMIT",
+            Self::Credentials(_) => "BUS_CREDENTIALS_REFUSED",
+            Self::Setting { .. } => "BUS_SETTING_INVALID",
+            Self::Declaration { .. } => "BUS_STREAM_CHANGED",
+            Self::StreamGone { .. } => "BUS_STREAM_GONE",
+            Self::Full { .. } => "BUS_FULL",
+            Self::Refused { .. } => "BUS_REFUSED",
             Self::Store(error) => error.reason(),
             Self::TooLarge { .. } => "EVENT_TOO_LARGE",
             Self::UnknownSubject { .. } => "SUBJECT_UNKNOWN",
             Self::Damaged { .. } => "EVENT_DAMAGED",
+        }
+    }
+
+    fn metadata(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::TooOld { server, version, least } => {
+                vec![("server", server.clone()), ("version", version.clone()), ("least", least.clone())]
+            }
+            Self::WithoutJetStream { server } => vec![("server", server.clone())],
+            Self::PayloadLimit { server, bytes, least } => vec![
+                ("server", server.clone()),
+                ("setting", "max_payload".to_owned()),
+                ("bytes", bytes.to_string()),
+                ("least", least.to_string()),
+            ],
+            Self::Setting { setting, .. } => vec![("setting", (*setting).to_owned())],
+            Self::Declaration { stream, setting, .. } => {
+                vec![("stream", stream.clone()), ("setting", (*setting).to_owned())]
+            }
+            Self::StreamGone { service } => vec![("service", (*service).to_owned())],
+            Self::Refused { code, .. } => vec![("code", code.to_string())],
+            Self::Unavailable(_)
+            | Self::Store(_)
+            | Self::TooLarge { .. }
+            | Self::UnknownSubject { .. }
+            | Self::Credentials(_)
+            | Self::Full { .. }
+            | Self::Damaged { .. } => Vec::new(),
         }
     }
 }

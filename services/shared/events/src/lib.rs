@@ -4,8 +4,9 @@
 //! on an [`EventBus`]. A [`Consumer`] of another service takes them, and stores, in the transaction of their effect, the
 //! last sequence that it applied of their key. The bus may double, lose and reorder deliveries; the sequence mends it.
 //!
-//! State: tables in each service's own database ([`MIGRATIONS`]), and, for the embedded bus [`SqliteLog`], one file
-//! with the events of all services. What exists on the bus is declared in [`topology`].
+//! State: tables in each service's own database ([`MIGRATIONS`]); for the embedded bus [`SqliteLog`], one file with the
+//! events of all services; for [`JetStream`], streams and consumers on its servers. What exists on the bus is declared
+//! in [`topology`]; [`open()`] opens the one that a URL names.
 //!
 //! Promises, each kept by a test:
 //! - An event is published if, and only if, the transaction that wrote it committed.
@@ -14,6 +15,8 @@
 //! - The trace of the cause goes on in the effect.
 //!
 //! Non-goals: work (that is rows, in `sql::work`), large payloads (those are objects), order between keys.
+
+#![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 mod bus;
 #[cfg(test)]
@@ -24,6 +27,8 @@ mod error;
 mod event;
 mod handler;
 mod inbox;
+mod jetstream;
+mod open;
 pub mod outbox;
 mod relay;
 mod sqlite_log;
@@ -37,6 +42,8 @@ pub use dead_letters::DeadLetterStore;
 pub use error::{BusError, Error, HandlerError};
 pub use event::{Event, service, thing};
 pub use handler::Handler;
+pub use jetstream::{JetStream, Settings};
+pub use open::{open, problems};
 pub use relay::{Relay, Relayed};
 pub use sqlite_log::SqliteLog;
 pub use stats::queue_stats;

@@ -108,6 +108,34 @@ pub(crate) async fn send_again(conn: &mut sql::Conn, after: i64) -> Result<u64, 
     Ok(done.rows_affected())
 }
 
+/// A row that was published.
+pub(crate) struct Sent {
+    pub position: i64,
+    pub stream_position: i64,
+    pub id: String,
+}
+
+/// The first and the last row that was published. None when none is kept.
+pub(crate) async fn sent_span(conn: &mut sql::Conn) -> Result<Option<(i64, i64)>, Error> {
+    let (first, last): (Option<i64>, Option<i64>) =
+        sqlx::query_as("SELECT MIN(position), MAX(position) FROM outbox WHERE sent IS NOT NULL")
+            .fetch_one(conn)
+            .await?;
+    Ok(first.zip(last))
+}
+
+/// The first row at `position` or after it that was published.
+pub(crate) async fn sent_from(conn: &mut sql::Conn, position: i64) -> Result<Option<Sent>, Error> {
+    let row: Option<(i64, i64, String)> = sqlx::query_as(
+        "SELECT position, stream_position, id FROM outbox
+         WHERE position >= ? AND sent IS NOT NULL ORDER BY position LIMIT 1",
+    )
+    .bind(position)
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|(position, stream_position, id)| Sent { position, stream_position, id }))
+}
+
 /// Drops rows sent before `horizon`. Gives the highest stream position among them.
 pub(crate) async fn prune(conn: &mut sql::Conn, horizon: Timestamp) -> Result<Option<i64>, Error> {
     let highest: Option<i64> = sqlx::query_scalar("SELECT MAX(stream_position) FROM outbox WHERE sent < ?")

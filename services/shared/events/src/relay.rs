@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use types::Timestamp;
 
-use crate::{Error, EventBus, StreamState, outbox, topology};
+use crate::{BusError, Error, EventBus, StreamState, outbox, topology};
 
 /// How many batches one round publishes at most.
 const BATCHES_PER_ROUND: usize = 16;
@@ -19,14 +19,16 @@ const NAMED_KEYS: i64 = 20;
 ///
 /// An event may be published twice when the relay dies between publishing and noting it; consumers drop the double by
 /// its sequence. Sent rows are kept for a while, because a broker may lose its tail: at its first round, and at the
-/// first after a failure, the relay compares the stream with what it remembers, and sends again what is missing.
+/// first after a failure or a new connection, the relay compares the stream with what it remembers, and sends again what
+/// is missing.
 #[derive(Debug)]
 pub struct Relay {
     db: sql::Database,
     bus: Arc<dyn EventBus>,
     service: &'static str,
     retention: Duration,
-    compared: bool,
+    /// The connection over which the stream was compared.
+    compared: Option<u64>,
     pruned: Option<Timestamp>,
 }
 
@@ -57,20 +59,22 @@ impl fmt::Display for Relayed {
 }
 
 impl Relay {
-    /// A relay of the outbox in `db`, which belongs to `service`. Sent rows are kept for `retention`.
+    /// A relay of the outbox in `db`, which belongs to `service`. Sent rows are kept for `retention`, or longer where the bus
+    /// needs that.
     pub fn new(db: sql::Database, bus: Arc<dyn EventBus>, service: &'static str, retention: Duration) -> Self {
-        Self { db, bus, service, retention, compared: false, pruned: None }
+        Self { db, bus, service, retention, compared: None, pruned: None }
     }
 
     /// Publishes what waits. Call it again at once when `more` is set; else when the database changed.
     pub async fn reconcile(&mut self) -> Result<Relayed, Error> {
         let mut round = Relayed::default();
-        if !self.compared {
+        let connection = self.bus.connection();
+        if self.compared != Some(connection) {
             (round.again, round.lost) = self.compare().await?;
-            self.compared = true;
+            self.compared = Some(connection);
         }
         for _ in 0..BATCHES_PER_ROUND {
-            let published = self.publish_batch().await.inspect_err(|_| self.compared = false)?;
+            let published = self.publish_batch(connection).await.inspect_err(|_| self.compared = None)?;
             round.published += published;
             round.more = published == topology::MAX_BATCH;
             if !round.more {
@@ -81,16 +85,26 @@ impl Relay {
         Ok(round)
     }
 
-    async fn publish_batch(&mut self) -> Result<usize, Error> {
+    async fn publish_batch(&mut self, connection: u64) -> Result<usize, Error> {
         let rows = self.db.read(|conn| Box::pin(outbox::unsent(conn, topology::MAX_BATCH))).await?;
         let Some(last) = rows.last() else { return Ok(0) };
         let last_id = last.envelope.id.clone();
         let (positions, envelopes): (Vec<_>, Vec<_>) = rows.into_iter().map(|row| (row.position, row.envelope)).unzip();
+        self.same_connection(connection)?;
         let published = self.bus.publish(&envelopes).await?;
+        self.same_connection(connection)?;
         let sent: Vec<_> = positions.into_iter().zip(published.into_iter().map(signed)).collect();
         let identity = self.bus.stream_state(self.service, 0).await?.identity;
         metrics::counter!("events_published_total", "service" => self.service).increment(sent.len() as u64);
         self.note(sent, identity, last_id).await
+    }
+
+    /// What is published over a new connection may follow a loss, so it is not noted before the stream was compared.
+    fn same_connection(&self, connection: u64) -> Result<(), Error> {
+        match self.bus.connection() == connection {
+            true => Ok(()),
+            false => Err(BusError::unavailable("the connection was made anew; the stream is compared first").into()),
+        }
     }
 
     async fn note(&self, sent: Vec<(i64, i64)>, identity: String, last_id: String) -> Result<usize, Error> {
@@ -113,7 +127,12 @@ impl Relay {
         let remembered = self.db.read(move |conn| Box::pin(state::remembered(conn, service))).await?;
         let Some((remembered, pruned)) = remembered else { return Ok((0, String::new())) };
         let seen = self.bus.stream_state(service, remembered.last_position.unsigned_abs()).await?;
-        let Some(after) = lost_after(&remembered, &seen) else { return Ok((0, String::new())) };
+        let after = match loss(&remembered, &seen) {
+            Loss::None => return Ok((0, String::new())),
+            Loss::All => 0,
+            Loss::Tail => self.intact_up_to(signed(seen.last_position)).await?,
+        };
+        self.bus.rewind(service, after.unsigned_abs()).await?;
         let (again, lost) = self
             .db
             .write(move |conn| {
@@ -127,6 +146,32 @@ impl Relay {
             .await?;
         tracing::warn!(service, again, "the event stream lost its tail; events are sent again");
         Ok((again, self.alarm(&lost)))
+    }
+
+    /// The position up to which the stream holds what was published. `last` is its last position.
+    ///
+    /// Positions alone do not tell: others may have published over the gap. So kept rows are looked for in the stream,
+    /// by halves, since what was lost is a tail.
+    async fn intact_up_to(&self, last: i64) -> Result<i64, Error> {
+        let Some((first, end)) = self.db.read(|conn| Box::pin(outbox::sent_span(conn))).await? else { return Ok(last) };
+        let (mut low, mut high, mut intact, mut oldest) = (first, end + 1, None, i64::MAX);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let row = self.db.read(move |conn| Box::pin(outbox::sent_from(conn, middle))).await?;
+            let Some(row) = row.filter(|row| row.position < high) else {
+                high = middle;
+                continue;
+            };
+            let seen = self.bus.stream_state(self.service, row.stream_position.unsigned_abs()).await?;
+            if seen.id_at.as_deref() == Some(&row.id) {
+                intact = Some(row.stream_position);
+                low = row.position + 1;
+            } else {
+                oldest = oldest.min(row.stream_position);
+                high = middle;
+            }
+        }
+        Ok(intact.unwrap_or_else(|| before_all_kept(oldest, last)))
     }
 
     fn alarm(&self, lost: &[(String, String, i64)]) -> String {
@@ -150,7 +195,7 @@ impl Relay {
         if self.pruned.is_some_and(|last| now.since(last) < PRUNE_EVERY) {
             return Ok(());
         }
-        let horizon = now - self.retention;
+        let horizon = now - self.retention.max(self.bus.least_outbox_retention().await?);
         let old = self.db.read(move |conn| Box::pin(outbox::has_sent_before(conn, horizon))).await?;
         if old {
             self.db
@@ -181,17 +226,31 @@ struct Remembered {
     last_id: String,
 }
 
-/// The position after which the stream lost events, or nothing when it is the one that is remembered.
-fn lost_after(remembered: &Remembered, seen: &StreamState) -> Option<i64> {
-    let last = signed(seen.last_position);
+/// What a stream lost of what is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    /// Nothing.
+    None,
+    /// It is another stream.
+    All,
+    /// It is the same, and what was published last is not where it was.
+    Tail,
+}
+
+fn loss(remembered: &Remembered, seen: &StreamState) -> Loss {
     if seen.identity != remembered.identity {
-        return Some(0);
+        Loss::All
+    } else if seen.id_at.as_deref() == Some(&remembered.last_id) {
+        Loss::None
+    } else {
+        Loss::Tail
     }
-    if seen.id_at.as_deref() == Some(&remembered.last_id) {
-        return None;
-    }
-    // An old copy: what it holds is intact. When others published past its end, positions tell nothing any more.
-    Some(if last < remembered.last_position { last } else { 0 })
+}
+
+/// The position up to which a stream is intact that holds none of the kept rows, of which the oldest stood at `oldest`.
+/// When it ends before that, it is an old copy; else others published over the gap, and where it begins is not known.
+fn before_all_kept(oldest: i64, last: i64) -> i64 {
+    if last < oldest { last } else { 0 }
 }
 
 /// The table `relay_state`.

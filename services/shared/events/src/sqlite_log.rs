@@ -59,11 +59,6 @@ impl SqliteLog {
         self.0.db.write(move |conn| Box::pin(table::sweep(conn, now))).await
     }
 
-    /// Waits for those who use the file, and closes it.
-    pub async fn close(&self) {
-        self.0.db.close().await;
-    }
-
     fn sweep_is_due(&self) -> bool {
         let last = *self.0.swept.lock().unwrap_or_else(PoisonError::into_inner);
         self.0.db.now().since(last) >= SWEEP_EVERY
@@ -125,6 +120,20 @@ impl EventBus for SqliteLog {
 
     fn published(&self) -> watch::Receiver<u64> {
         self.0.published.subscribe()
+    }
+
+    /// Does nothing: how far a consumer is lies in the same file as the events, and is lost and restored with them.
+    async fn rewind(&self, _service: &str, _after: u64) -> Result<(), BusError> {
+        Ok(())
+    }
+
+    /// None: a publication is on disk when it returns.
+    async fn least_outbox_retention(&self) -> Result<Duration, BusError> {
+        Ok(Duration::ZERO)
+    }
+
+    async fn close(&self) {
+        self.0.db.close().await;
     }
 }
 

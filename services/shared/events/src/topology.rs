@@ -96,6 +96,14 @@ mod tests {
     }
 
     #[test]
+    fn every_consumer_takes_things_of_one_stream() {
+        for consumer in CONSUMERS {
+            let services: Vec<_> = consumer.things().map(event::service).collect();
+            assert!(services.windows(2).all(|pair| pair[0] == pair[1]), "{services:?}");
+        }
+    }
+
+    #[test]
     fn every_payload_is_a_message_of_the_contracts() {
         for (subject, payload) in SUBJECTS {
             let name = payload.rsplit('.').next().unwrap();

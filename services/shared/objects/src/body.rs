@@ -5,9 +5,9 @@ use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt};
 use tokio::io::AsyncRead;
 use tokio_util::io::ReaderStream;
-use types::BoxError;
+use types::{BoxError, Digest};
 
-use crate::Error;
+use crate::{Error, Key};
 
 /// How many bytes are read at a time.
 pub(crate) const CHUNK: usize = 64 << 10;
@@ -16,7 +16,10 @@ pub(crate) const CHUNK: usize = 64 << 10;
 pub type ByteStream = BoxStream<'static, Result<Bytes, Error>>;
 
 /// The bytes that a put writes, piece by piece; an error among them undoes the put.
-pub struct ObjectBody(BoxStream<'static, Result<Bytes, BoxError>>);
+pub struct ObjectBody {
+    pieces: BoxStream<'static, Result<Bytes, BoxError>>,
+    digest: Option<Digest>,
+}
 
 impl ObjectBody {
     /// The bytes of a stream, whose error comes back as the source of [`Error::Body`].
@@ -25,13 +28,13 @@ impl ObjectBody {
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: Into<BoxError> + 'static,
     {
-        Self(stream.map_err(Into::into).boxed())
+        Self { pieces: stream.map_err(Into::into).boxed(), digest: None }
     }
 
     /// Bytes that lie in memory.
     pub fn bytes(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        Self(futures::stream::once(async move { Ok(bytes) }).boxed())
+        Self { pieces: futures::stream::once(async move { Ok(bytes) }).boxed(), digest: None }
     }
 
     /// What a reader gives until its end.
@@ -39,9 +42,30 @@ impl ObjectBody {
         Self::stream(ReaderStream::with_capacity(reader, CHUNK))
     }
 
+    /// Tells the digest that the bytes must have: others are not stored, and the put fails with [`Error::Damaged`].
+    ///
+    /// A bucket keeps it beside the bytes from the start, and is spared a copy at the end.
+    #[must_use]
+    pub fn with_digest(self, digest: Digest) -> Self {
+        Self { digest: Some(digest), ..self }
+    }
+
+    /// The digest that was announced.
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        self.digest
+    }
+
+    /// Refuses bytes that turned out to have another digest than was announced.
+    pub(crate) fn check(&self, key: &Key, digest: Digest) -> Result<(), Error> {
+        if self.digest.is_some_and(|announced| announced != digest) {
+            return Err(Error::Damaged { key: key.clone() });
+        }
+        Ok(())
+    }
+
     /// The next piece.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
-        self.0.try_next().await.map_err(Error::Body)
+        self.pieces.try_next().await.map_err(Error::Body)
     }
 }
 

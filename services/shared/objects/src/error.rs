@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use types::{BoxError, ErrorKind, Fault, LimitHit};
 
-use crate::{Key, KeyError};
+use crate::{Key, KeyError, Problem};
 
 /// Why a call to an object store failed.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,24 @@ pub enum Error {
     /// The bytes that were to be written could not be had.
     #[error("the bytes to store ended with an error")]
     Body(#[source] BoxError),
+    /// The bytes are not those that were announced or stored: they changed on their way or where they lay.
+    #[error("the bytes of object `{key}` do not match their checksum")]
+    Damaged {
+        /// The object's key.
+        key: Key,
+    },
+    /// The object was replaced while it was being read.
+    #[error("object `{key}` was replaced while it was being read")]
+    Changed {
+        /// The object's key.
+        key: Key,
+    },
+    /// Others kept writing the same key.
+    #[error("others keep writing object `{key}`")]
+    Contended {
+        /// The object's key.
+        key: Key,
+    },
     /// The disk, or the store's share of it, is full.
     #[error("the disk of the object store at {} is full", path.display())]
     Full {
@@ -62,10 +80,33 @@ pub enum Error {
         source: io::Error,
     },
     /// The URL of the store cannot be used.
-    #[error("`{url}` names no object store: write `file:DIR`")]
+    #[error(
+        "`{url}` names no object store: write `file:DIR`, or `s3://BUCKET/PREFIX?region=…`, \
+         or `s3://BUCKET/PREFIX?endpoint=…&path_style=true`"
+    )]
     Url {
         /// The URL as given.
         url: String,
+    },
+    /// A setting of the store cannot be used.
+    #[error("setting `{setting}` of the object store: {problem}")]
+    Setting {
+        /// Its name.
+        setting: &'static str,
+        /// What is wrong with it, and what would be right.
+        problem: &'static str,
+    },
+    /// A store at the other end of a network did not do what it was asked.
+    #[error("could not {doing} in the object store {place}: {problem}")]
+    Remote {
+        /// Which store.
+        place: String,
+        /// What was tried.
+        doing: &'static str,
+        /// What went wrong, as far as it can be told.
+        problem: Problem,
+        /// What the client or the server said.
+        source: BoxError,
     },
     /// The store does not answer as it should.
     #[error("the object store at {} failed to {doing}", path.display())]
@@ -104,7 +145,10 @@ impl Fault for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::NotFound { .. } => ErrorKind::NotFound,
-            Self::Key(_) | Self::Range { .. } | Self::Url { .. } => ErrorKind::Invalid,
+            Self::Key(_) | Self::Range { .. } | Self::Url { .. } | Self::Setting { .. } => ErrorKind::Invalid,
+            Self::Damaged { .. } => ErrorKind::Internal,
+            Self::Changed { .. } | Self::Contended { .. } => ErrorKind::Conflict,
+            Self::Remote { problem, .. } => problem.kind(),
             Self::TooLarge { .. } => ErrorKind::Precondition,
             Self::Full { .. } => ErrorKind::Exhausted,
             Self::Denied { .. } => ErrorKind::Precondition,
@@ -121,16 +165,26 @@ impl Fault for Error {
             Self::Body(_) => "OBJECT_BODY_FAILED",
             Self::Full { .. } => "DISK_FULL",
             Self::Denied { .. } => "OBJECT_STORE_DENIED",
+            Self::Damaged { .. } => "OBJECT_CHECKSUM_MISMATCH",
+            Self::Changed { .. } => "OBJECT_CHANGED",
+            Self::Contended { .. } => "OBJECT_CONTENDED",
             Self::Url { .. } => "OBJECT_STORE_URL_INVALID",
+            Self::Setting { .. } => "OBJECT_STORE_SETTING_INVALID",
+            Self::Remote { problem, .. } => problem.reason(),
             Self::Io { .. } => "OBJECT_STORE_UNAVAILABLE",
         }
     }
 
     fn metadata(&self) -> Vec<(&'static str, String)> {
         match self {
-            Self::NotFound { key } | Self::Range { key, .. } | Self::TooLarge { key, .. } => {
-                vec![("key", key.to_string())]
-            }
+            Self::NotFound { key }
+            | Self::Range { key, .. }
+            | Self::TooLarge { key, .. }
+            | Self::Damaged { key }
+            | Self::Changed { key }
+            | Self::Contended { key } => vec![("key", key.to_string())],
+            Self::Setting { setting, .. } => vec![("setting", (*setting).to_owned())],
+            Self::Remote { place, .. } => vec![("store", place.clone())],
             Self::Url { url } => vec![("url", url.clone())],
             Self::Key(_) | Self::Body(_) | Self::Full { .. } | Self::Denied { .. } | Self::Io { .. } => Vec::new(),
         }
@@ -152,6 +206,11 @@ impl Fault for Error {
             | Self::Key(_)
             | Self::Range { .. }
             | Self::Body(_)
+            | Self::Damaged { .. }
+            | Self::Changed { .. }
+            | Self::Contended { .. }
+            | Self::Setting { .. }
+            | Self::Remote { .. }
             | Self::Full { .. }
             | Self::Denied { .. }
             | Self::Url { .. }

@@ -1,6 +1,6 @@
 //! Objects by key: whole byte strings, written once or replaced whole, read as streams.
 //!
-//! [`ObjectStore`] is the one door to them; [`Folder`] keeps them in a directory. Whoever reads an object sees the bytes
+//! [`ObjectStore`] is the one door to them; [`Folder`] keeps them in a directory, [`S3`] in a bucket. Whoever reads an object sees the bytes
 //! of one put from the first to the last, whatever happens meanwhile; whoever got an answer from a put finds the object
 //! after a power cut. The store knows keys and bytes and nothing of what they mean.
 //!
@@ -12,6 +12,8 @@ mod body;
 mod error;
 mod folder;
 mod key;
+mod remote;
+mod s3;
 
 #[cfg(test)]
 mod conformance;
@@ -19,16 +21,19 @@ mod conformance;
 use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt;
-use types::{Digest, Timestamp};
+use types::{Digest, Secret, Timestamp};
 
 pub use body::{ByteStream, ObjectBody};
 pub use error::Error;
 pub use folder::Folder;
 pub use key::{Key, KeyError};
+pub use remote::Problem;
+pub use s3::{S3, S3Settings};
 
 /// Keeps objects by key.
 ///
@@ -63,8 +68,29 @@ pub trait ObjectStore: Send + Sync + Debug + 'static {
     /// Objects put or deleted while pages are read may be in or out; every other one is in exactly once.
     async fn list(&self, prefix: &str, after: Option<&Key>, limit: usize) -> Result<Vec<ObjectMeta>, Error>;
 
+    /// Removes what puts of processes that died left unfinished, and tells how many there were.
+    ///
+    /// Opening a store does so too; a process that runs for long calls it now and then.
+    async fn sweep(&self) -> Result<usize, Error> {
+        Ok(0)
+    }
+
+    /// Gives the maker of URLs by which others read objects straight from the store, where it has one.
+    fn presign(&self) -> Option<&dyn Presign> {
+        None
+    }
+
     /// Tells in what this store differs from others.
     fn capabilities(&self) -> Capabilities;
+}
+
+/// Makes URLs that let their holders read an object without credentials of their own.
+#[async_trait]
+pub trait Presign: Send + Sync {
+    /// A URL by which anybody may GET the object, ranges too, for `valid_for`: at most seven days.
+    ///
+    /// Whether the object is there is not looked at.
+    async fn presign_get(&self, key: &Key, valid_for: Duration) -> Result<Secret<String>, Error>;
 }
 
 /// When a put may write.
@@ -112,6 +138,8 @@ pub struct ObjectMeta {
 pub struct Capabilities {
     /// Whether [`Put::IfAbsent`] has one winner among processes, not only within one.
     pub conditional_put: bool,
+    /// The same for bodies too large for one request, which is 8 MiB for a bucket.
+    pub conditional_large_put: bool,
 }
 
 /// Conveniences over any store, for objects that are known to be small.
@@ -138,7 +166,26 @@ pub trait ObjectStoreExt: ObjectStore {
 
 impl<S: ObjectStore + ?Sized> ObjectStoreExt for S {}
 
-/// Opens the store that `url` names; the scheme picks the back end. `file:DIR` is a folder.
-pub async fn open(url: &str) -> Result<Arc<dyn ObjectStore>, Error> {
+/// Opens the store that `url` names; the scheme picks the back end.
+///
+/// `file:DIR` is a folder, `s3://BUCKET/PREFIX?endpoint=…&region=…&path_style=true` a bucket. A bucket needs credentials
+/// from `settings`: the URL, which is logged and shown, takes none.
+pub async fn open_with(url: &str, settings: &S3Settings) -> Result<Arc<dyn ObjectStore>, Error> {
+    if url.starts_with("s3:") {
+        return Ok(Arc::new(S3::open(url, settings).await?));
+    }
     Ok(Arc::new(Folder::open(url).await?))
+}
+
+/// Tells what is wrong with a URL and its settings, as far as that can be told without a server.
+pub fn problems(url: &str, settings: &S3Settings) -> Vec<Error> {
+    match url.starts_with("s3:") {
+        true => S3::problems(url, settings),
+        false => Folder::problem(url).into_iter().collect(),
+    }
+}
+
+/// Opens a store that needs no settings: a folder.
+pub async fn open(url: &str) -> Result<Arc<dyn ObjectStore>, Error> {
+    open_with(url, &S3Settings::default()).await
 }

@@ -34,14 +34,24 @@ pub fn backend(test: &str, variable: &str) -> Backend<String> {
     decide(test, variable, env::var(variable).ok().filter(|url| !url.is_empty()), required())
 }
 
-/// Looks up a program on the `PATH`, for tests that drive a foreign client such as `grpcurl`.
+/// Looks up a program, for tests that start a server or drive a foreign client: on the `PATH`, then in the folder that
+/// `MILLRACE_TOOLS` names, in the folders of it, and in the `bin` of each.
 ///
 /// # Panics
 /// As [`backend`] does.
 pub fn command(test: &str, program: &str) -> Backend<PathBuf> {
-    let folders = env::var_os("PATH").unwrap_or_default();
-    let found = env::split_paths(&folders).map(|folder| folder.join(program)).find(|path| path.is_file());
+    let mut folders: Vec<PathBuf> = env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect();
+    folders.extend(env::var_os("MILLRACE_TOOLS").map(PathBuf::from).into_iter().flat_map(folders_of_tools));
+    let found = folders.into_iter().map(|folder| folder.join(program)).find(|path| path.is_file());
     decide(test, program, found, required())
+}
+
+fn folders_of_tools(tools: PathBuf) -> Vec<PathBuf> {
+    let mut all = vec![tools.clone(), tools.join("bin")];
+    for entry in std::fs::read_dir(&tools).into_iter().flatten().flatten() {
+        all.extend([entry.path(), entry.path().join("bin")]);
+    }
+    all
 }
 
 fn required() -> bool {
@@ -73,6 +83,13 @@ mod tests {
     #[should_panic(expected = "REQUIRE_BACKENDS=1")]
     fn a_missing_back_end_fails_the_test_where_all_are_required() {
         decide::<String>("t", "X", None, true);
+    }
+
+    #[test]
+    fn tools_lie_in_folders_of_their_own() {
+        let tools = crate::temp_dir();
+        std::fs::create_dir_all(tools.path().join("python/bin")).unwrap();
+        assert!(folders_of_tools(tools.path().into()).contains(&tools.path().join("python/bin")));
     }
 
     #[test]

@@ -211,9 +211,15 @@ fn a_stream_is_compared_by_identity_then_by_the_event_that_is_remembered() {
         last_position,
         id_at: id_at.map(Into::into),
     };
-    assert_eq!(lost_after(&remembered, &seen("s", 9, Some("nine"))), None);
-    assert_eq!(lost_after(&remembered, &seen("s", 12, Some("nine"))), None);
-    assert_eq!(lost_after(&remembered, &seen("s", 4, None)), Some(4));
-    assert_eq!(lost_after(&remembered, &seen("s", 12, Some("other"))), Some(0));
-    assert_eq!(lost_after(&remembered, &seen("t", 9, Some("nine"))), Some(0));
+    assert_eq!(loss(&remembered, &seen("s", 9, Some("nine"))), Loss::None);
+    assert_eq!(loss(&remembered, &seen("s", 12, Some("nine"))), Loss::None);
+    assert_eq!(loss(&remembered, &seen("s", 4, None)), Loss::Tail);
+    assert_eq!(loss(&remembered, &seen("s", 12, Some("other"))), Loss::Tail);
+    assert_eq!(loss(&remembered, &seen("t", 9, Some("nine"))), Loss::All);
+}
+
+#[test]
+fn a_stream_that_holds_no_kept_row_is_intact_up_to_its_end_unless_others_published_over_the_gap() {
+    assert_eq!(before_all_kept(7, 4), 4);
+    assert_eq!(before_all_kept(7, 7), 0);
 }

@@ -35,7 +35,7 @@ impl Harness for Folder {
     }
 }
 
-every_promise!(Folder::new());
+every_promise!(|_test: &str| Some(Folder::new()));
 
 async fn take_all(log: &SqliteLog, consumer: &ConsumerSpec) -> usize {
     let mut part = log.subscribe(consumer).await.unwrap();

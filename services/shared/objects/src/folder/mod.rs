@@ -58,6 +58,11 @@ impl Folder {
         blocking(move || Self::open_now(root)).await.map_err(|error| Error::io(&place, "open", error))
     }
 
+    /// What is wrong with a URL.
+    pub(crate) fn problem(url: &str) -> Option<Error> {
+        folder_of(url).is_none().then(|| Error::Url { url: url.to_owned() })
+    }
+
     fn open_now(root: PathBuf) -> io::Result<Self> {
         let objects = root.join("objects");
         std::fs::create_dir_all(&objects)?;
@@ -90,6 +95,9 @@ impl ObjectStore for Folder {
             hasher.update(&piece);
             file.write_all(&piece).await.map_err(failed)?;
         }
+        let size_bytes = hasher.length();
+        let digest = hasher.finish();
+        body.check(key, digest)?;
         // The flush brings out errors of writes that were still on their way; the sync alone would swallow them.
         file.flush().await.map_err(failed)?;
         file.sync_all().await.map_err(failed)?;
@@ -99,9 +107,7 @@ impl ObjectStore for Folder {
         if !named {
             return self.head(key).await.map(PutResult::Existed);
         }
-        let size_bytes = hasher.length();
-        let digest = Some(hasher.finish());
-        Ok(PutResult::Stored(ObjectMeta { key: key.clone(), size_bytes, digest, modified }))
+        Ok(PutResult::Stored(ObjectMeta { key: key.clone(), size_bytes, digest: Some(digest), modified }))
     }
 
     async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<(ObjectMeta, ByteStream), Error> {
@@ -142,7 +148,7 @@ impl ObjectStore for Folder {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { conditional_put: true }
+        Capabilities { conditional_put: true, conditional_large_put: true }
     }
 }
 

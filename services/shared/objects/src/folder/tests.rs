@@ -5,10 +5,10 @@ use types::{BoxError, Fault};
 use super::*;
 use crate::ObjectStoreExt;
 
-crate::conformance_tests!(async {
+crate::conformance_tests!(async |_: &str| {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let store = Folder::open(&format!("file:{}", folder.path().display())).await.expect("opens");
-    (store, folder)
+    Some((store, folder))
 });
 
 fn url(folder: &tempfile::TempDir) -> String {

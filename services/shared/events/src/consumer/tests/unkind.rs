@@ -83,4 +83,12 @@ impl EventBus for Unkind {
     fn published(&self) -> watch::Receiver<u64> {
         self.log.published()
     }
+
+    async fn rewind(&self, service: &str, after: u64) -> Result<(), BusError> {
+        self.log.rewind(service, after).await
+    }
+
+    async fn least_outbox_retention(&self) -> Result<Duration, BusError> {
+        self.log.least_outbox_retention().await
+    }
 }

@@ -1,0 +1,135 @@
+//! A part in a durable pull consumer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::Subject;
+use async_nats::jetstream::consumer::PullConsumer;
+use async_nats::jetstream::message::Acker;
+use async_nats::jetstream::{self, AckKind};
+use async_trait::async_trait;
+use futures::StreamExt;
+use prost::Message as _;
+use proto::common::v1::EventEnvelope;
+use tokio::time::Instant;
+
+use super::Bus;
+use crate::{BusError, ConsumerSpec, Delivery, Subscription};
+
+/// The longest that one request waits at the server; a connection that breaks meanwhile loses the request.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// The shortest: without any, the server does not answer while as many events are out as may be.
+const SHORTEST_WAIT: Duration = Duration::from_millis(50);
+/// A pause where other parts wait for the same events.
+const PAUSE: Duration = Duration::from_millis(50);
+
+pub(super) struct Part {
+    bus: Arc<Bus>,
+    spec: ConsumerSpec,
+    consumer: PullConsumer,
+    /// Where the word on a delivery goes, and when it was delivered.
+    out: HashMap<u64, (Subject, Instant)>,
+}
+
+impl Part {
+    pub fn new(bus: Arc<Bus>, spec: ConsumerSpec, consumer: PullConsumer) -> Self {
+        Self { bus, spec, consumer, out: HashMap::new() }
+    }
+
+    /// Asks once; the server answers with what is there, or waits about `wait` for the first.
+    async fn take(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, BusError> {
+        let wait = wait.clamp(SHORTEST_WAIT, LONGEST_WAIT);
+        let end = Instant::now() + wait + self.bus.api.timeout;
+        let request = self.consumer.fetch().max_messages(max).expires(wait).messages();
+        let mut batch = match tokio::time::timeout_at(end, request).await {
+            Ok(batch) => batch.map_err(BusError::unavailable)?,
+            Err(elapsed) => return Err(BusError::unavailable(elapsed)),
+        };
+        let mut messages = Vec::new();
+        loop {
+            match tokio::time::timeout_at(end, batch.next()).await {
+                Ok(Some(Ok(message))) => messages.push(message),
+                Ok(None) => break,
+                Ok(Some(Err(_))) | Err(_) if !messages.is_empty() => break,
+                Ok(Some(Err(error))) => return Err(BusError::Unavailable(error)),
+                Err(elapsed) => return Err(BusError::unavailable(elapsed)),
+            }
+        }
+        self.deliveries(messages).await
+    }
+
+    async fn deliveries(&mut self, messages: Vec<jetstream::Message>) -> Result<Vec<Delivery>, BusError> {
+        self.forget_old();
+        let mut deliveries = Vec::with_capacity(messages.len());
+        for message in messages {
+            let info = message.info().map_err(BusError::Unavailable)?;
+            let (position, times) = (info.stream_sequence, info.delivered);
+            match EventEnvelope::decode(message.payload.as_ref()) {
+                Ok(event) => {
+                    let reply =
+                        message.reply.clone().ok_or_else(|| BusError::Unavailable("no reply subject".into()))?;
+                    self.out.insert(position, (reply, Instant::now()));
+                    let deliveries_so_far = u32::try_from(times).unwrap_or(u32::MAX);
+                    deliveries.push(Delivery { event, deliveries: deliveries_so_far, position });
+                }
+                Err(error) => {
+                    metrics::counter!("events_foreign_total", "consumer" => self.spec.name).increment(1);
+                    tracing::error!(
+                        %error, position, subject = %message.subject,
+                        "the event stream holds a message that is no event; somebody else publishes there, take care of it"
+                    );
+                    message.ack_with(AckKind::Term).await.map_err(BusError::Unavailable)?;
+                }
+            }
+        }
+        Ok(deliveries)
+    }
+
+    /// Deliveries that nobody answered came again long ago, maybe to another part.
+    fn forget_old(&mut self) {
+        if self.out.len() > 2 * self.spec.max_in_flight {
+            let horizon = self.spec.ack_wait * 10;
+            self.out.retain(|_, (_, since)| since.elapsed() < horizon);
+        }
+    }
+
+    fn acker(&mut self, delivery: &Delivery) -> Option<Acker> {
+        let (reply, _) = self.out.remove(&delivery.position)?;
+        Some(Acker::new(self.bus.api.context.clone(), Some(reply)))
+    }
+}
+
+#[async_trait]
+impl Subscription for Part {
+    async fn fetch(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, BusError> {
+        let end = Instant::now() + wait;
+        let mut published = self.bus.published.subscribe();
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let deliveries = self.take(max, left).await?;
+            let left = end.saturating_duration_since(Instant::now());
+            if !deliveries.is_empty() || left.is_zero() {
+                return Ok(deliveries);
+            }
+            // The server answers at once where other parts wait; either way it is time to look again.
+            let _ = tokio::time::timeout(left.min(PAUSE), published.changed()).await;
+        }
+    }
+
+    async fn ack(&mut self, deliveries: &[Delivery]) -> Result<(), BusError> {
+        let mut ackers: Vec<_> = deliveries.iter().filter_map(|delivery| self.acker(delivery)).collect();
+        let Some(last) = ackers.pop() else { return Ok(()) };
+        for acker in ackers {
+            acker.ack().await.map_err(BusError::Unavailable)?;
+        }
+        // The server takes acknowledgements in turn, so the answer to the last one stands for all.
+        last.double_ack().await.map_err(BusError::Unavailable)
+    }
+
+    async fn nak(&mut self, delivery: &Delivery, delay: Duration) -> Result<(), BusError> {
+        let Some(acker) = self.acker(delivery) else { return Ok(()) };
+        let delay = (!delay.is_zero()).then_some(delay);
+        acker.ack_with(AckKind::Nak(delay)).await.map_err(BusError::Unavailable)
+    }
+}
