@@ -60,10 +60,12 @@ impl Store for Sqlite {
         Ok(())
     }
 
+    // `CROSS JOIN` keeps SQLite to the order written (https://www.sqlite.org/optoverview.html#crossjoin): each wanted
+    // row by its key. Left to choose, it scans the tenant.
     async fn records(&self, tx: &mut Tx, tenant: &TenantId, ids: &[DatasetId]) -> Result<Vec<Record>, sql::Error> {
         let rows = sqlx::query(
             "SELECT d.* FROM json_each(?) AS wanted
-             JOIN datasets AS d ON d.tenant = ? AND d.dataset = wanted.value",
+             CROSS JOIN datasets AS d ON d.tenant = ? AND d.dataset = wanted.value",
         )
         .bind(rows::ids_to_json(ids))
         .bind(tenant.as_str())
@@ -79,7 +81,7 @@ impl Store for Sqlite {
         wanted: &[(DatasetId, u64)],
     ) -> Result<Vec<Version>, sql::Error> {
         let rows = sqlx::query(
-            "SELECT v.* FROM json_each(?) AS wanted JOIN versions AS v
+            "SELECT v.* FROM json_each(?) AS wanted CROSS JOIN versions AS v
              ON v.tenant = ? AND v.dataset = wanted.value ->> 0 AND v.version = wanted.value ->> 1",
         )
         .bind(rows::versions_to_json(wanted))
@@ -96,7 +98,7 @@ impl Store for Sqlite {
         wanted: &[(DatasetId, u64)],
     ) -> Result<Vec<(DatasetId, Words)>, sql::Error> {
         let rows = sqlx::query(
-            "SELECT w.dataset, w.words FROM json_each(?) AS wanted JOIN version_words AS w
+            "SELECT w.dataset, w.words FROM json_each(?) AS wanted CROSS JOIN version_words AS w
              ON w.tenant = ? AND w.dataset = wanted.value ->> 0 AND w.version = wanted.value ->> 1",
         )
         .bind(rows::versions_to_json(wanted))
