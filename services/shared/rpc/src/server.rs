@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
+use tonic::transport::server::TcpIncoming;
 use tower::ServiceBuilder;
 use tower::util::BoxCloneSyncService;
 use types::Clock;
@@ -75,14 +75,15 @@ pub async fn serve(
     served: Served,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
+    // The server's own `tcp_nodelay` holds only where it binds by itself.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     tonic::transport::Server::builder()
         .accept_http1(false)
-        .tcp_nodelay(true)
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(20)))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .serve_with_incoming_shutdown(served, TcpListenerStream::new(listener), shutdown)
+        .serve_with_incoming_shutdown(served, incoming, shutdown)
         .await
         .map_err(Error::Serve)
 }
