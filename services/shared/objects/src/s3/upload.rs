@@ -43,13 +43,21 @@ struct Numbered {
 }
 
 impl Upload {
+    /// Begins an upload. The request runs to its end even when the caller goes away meanwhile, because only its reply
+    /// names what then has to be aborted.
     pub async fn begin(bucket: &Bucket, key: &Key, metadata: HashMap<String, String>) -> Result<Self, Error> {
-        let name = bucket.names.of(key);
+        let begun = Self::ask(bucket.clone(), key.clone(), metadata);
+        let begun = Handle::current().spawn(begun).await;
+        begun.map_err(|_| bucket.strange("begin an upload", "the request was cut short"))?
+    }
+
+    async fn ask(bucket: Bucket, key: Key, metadata: HashMap<String, String>) -> Result<Self, Error> {
+        let name = bucket.names.of(&key);
         let asked = bucket.client.create_multipart_upload().bucket(&bucket.name).key(&name);
         let reply = asked.set_metadata(Some(metadata)).send().await.map_err(Refusal::from);
         let reply = reply.map_err(|refusal| refusal.into_error(&bucket.place, "begin an upload"))?;
         let id = reply.upload_id().ok_or_else(|| bucket.strange("begin an upload", "the reply names no upload"))?;
-        let running = Running { bucket: bucket.clone(), key: key.clone(), name, id: id.to_owned() };
+        let running = Running { id: id.to_owned(), bucket, key, name };
         Ok(Self { running: Some(running), tag: Mutex::default() })
     }
 
