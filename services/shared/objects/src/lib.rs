@@ -139,6 +139,10 @@ pub struct Capabilities {
     /// Whether [`Put::IfAbsent`] has one winner among processes, not only within one.
     pub conditional_put: bool,
     /// The same for bodies too large for one request, which is 8 MiB for a bucket.
+    ///
+    /// This is what one try told: a server that looks whether the object is there and completes the upload later, as
+    /// SeaweedFS 4.48 does, keeps the condition, but may let two processes win that complete in the same moment. Keys
+    /// that several processes may write at once therefore name their bytes, by a digest.
     pub conditional_large_put: bool,
 }
 
