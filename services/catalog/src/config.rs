@@ -16,6 +16,8 @@ pub struct Config {
     pub index_batch: u32,
     /// How many results paging reaches.
     pub search_reach: u32,
+    /// How much memory the lists of searches may take.
+    pub search_pins_bytes: ByteSize,
     /// The longest profile that is read.
     pub max_profile_bytes: ByteSize,
     /// How long published events are kept.

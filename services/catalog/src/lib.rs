@@ -123,6 +123,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service<Routes>, BuildE
 }
 
 fn wire(config: Config, deps: Deps) -> (Catalog, Arc<dyn EventBus>) {
+    let pins = Arc::new(service::Pins::new(config.search_pins_bytes.as_bytes() as usize, deps.database.now()));
     let catalog = Catalog {
         database: deps.database,
         store: Arc::new(store::Sqlite),
@@ -131,7 +132,7 @@ fn wire(config: Config, deps: Deps) -> (Catalog, Arc<dyn EventBus>) {
         fetcher: deps.fetcher,
         spool: deps.spool.join("catalog").into(),
         config: Arc::new(config),
-        recent: Arc::default(),
+        pins,
     };
     (catalog, deps.bus)
 }

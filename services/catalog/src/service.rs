@@ -4,8 +4,8 @@ pub mod apply;
 mod chunks;
 pub mod download;
 pub mod index;
+mod pins;
 pub mod rebuild;
-mod recent;
 pub mod search;
 pub mod spool;
 pub mod upload;
@@ -26,7 +26,7 @@ use crate::config::Config;
 use crate::record::{Edit, Record, StaleRevision, Version};
 use crate::store::{ListFilter, Store, Tx};
 
-pub use recent::RecentPins;
+pub use pins::Pins;
 
 /// The catalog. Clones share everything.
 #[derive(Debug, Clone)]
@@ -39,7 +39,8 @@ pub struct Catalog {
     /// Where bytes lie while they are taken in or sent out.
     pub(crate) spool: Arc<Path>,
     pub(crate) config: Arc<Config>,
-    pub(crate) recent: Arc<RecentPins>,
+    /// The lists of searches whose pages are under way.
+    pub(crate) pins: Arc<Pins>,
 }
 
 /// A dataset as readers see it.

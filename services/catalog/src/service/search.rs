@@ -1,11 +1,13 @@
 //! Search: what matches, page by page, each result read from the version that the index names.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use ::search::{Facet, FacetField, Filter, Match, highlight};
 use types::{DatasetId, Digest, Permitted, TenantId, TenantName};
 
+use super::pins::{Asked, Pins};
 use super::{Catalog, Dataset, fitting};
 use crate::Error;
 use crate::document::texts;
@@ -57,7 +59,7 @@ pub struct Hit {
     pub matches: Vec<Match>,
 }
 
-/// A result as the index names it. As text in pinned pages: `dataset@version@score`.
+/// A result as the index names it. As a line of a pinned list: `dataset@version@score`.
 #[derive(Debug, Clone, PartialEq)]
 struct Pin {
     dataset: DatasetId,
@@ -77,7 +79,8 @@ impl Catalog {
     /// Searches the datasets of a tenant.
     ///
     /// The first page pins the whole list, so later pages neither repeat nor skip a dataset, whatever changes meanwhile.
-    /// What was retracted or hidden meanwhile drops out of its page.
+    /// What was retracted or hidden meanwhile drops out of its page. Lists kept in memory end with the process, which
+    /// their page tokens say as those do that are too old.
     pub async fn search(&self, parent: Permitted<TenantName>, mut search: Search) -> Result<Found, Error> {
         let tenant = parent.into_inner().tenant;
         loop {
@@ -105,45 +108,55 @@ impl Catalog {
 
     async fn first_page(&self, tenant: &TenantId, search: &Search) -> Result<Pinned, Error> {
         let found = self.index.search(&self.query(tenant, search, self.config.search_reach as usize)).await?;
-        let texts: Vec<_> = found.hits.iter().map(pin_text).collect();
-        let pins = texts.iter().take(search.page_size).map(|text| Pin::from_text(text)).collect::<Result<_, _>>()?;
-        let next_page_token = match texts.len() > search.page_size {
-            true => with_total(&self.pin(tenant, search, texts).await?, found.total),
+        let next_page_token = match found.hits.len() > search.page_size {
+            true => with_total(&self.pin(tenant, search, &found.hits).await?, found.total),
             false => String::new(),
         };
+        let pins = found.hits.iter().take(search.page_size).map(Pin::of).collect::<Result<_, _>>()?;
         Ok(Pinned { pins, next_page_token, total: found.total, facets: found.facets })
     }
 
     /// Pins the list of a search, and gives the token of its second page.
-    async fn pin(&self, tenant: &TenantId, search: &Search, texts: Vec<String>) -> Result<String, Error> {
-        let (owner, query, size, now) =
-            (tenant.to_string(), search.fingerprint.clone(), search.page_size, self.database.now());
-        let list = Digest::of(format!("{owner}\n{query}\n{size}\n{}", texts.join("\n")).as_bytes());
-        if let Some(token) = self.recent.token(&list, now) {
+    async fn pin(&self, tenant: &TenantId, search: &Search, hits: &[::search::Hit]) -> Result<String, Error> {
+        let (lines, size, now) = (lines(hits), search.page_size, self.database.now());
+        if let Some(token) = self.pins.first(&search.asked(tenant), &lines, hits.len(), size, now) {
             return Ok(token);
         }
+        let (owner, query) = (tenant.to_string(), search.fingerprint.clone());
+        let texts = lines.lines().map(str::to_owned).collect();
         let first = self
             .database
             .write(move |tx| Box::pin(async move { sql::pages::first(tx, &owner, &query, texts, size, now).await }));
-        let token = first.await?.next_page_token;
-        self.recent.remember(list, token.clone(), now);
-        Ok(token)
+        Ok(first.await?.next_page_token)
     }
 
     async fn next_page(&self, tenant: &TenantId, search: &Search, token: &str) -> Result<Pinned, Error> {
         let (token, total) = without_total(token).ok_or(Error::SearchTokenInvalid)?;
-        let (owner, query, size, now) =
-            (tenant.to_string(), search.fingerprint.clone(), search.page_size, self.database.now());
-        let next = self
-            .database
-            .read(move |tx| Box::pin(async move { sql::pages::next(tx, &owner, &query, &token, size, now).await }));
-        let page = next.await?;
-        let pins = page.ids.iter().map(|text| Pin::from_text(text)).collect::<Result<_, _>>()?;
+        let (texts, next) = self.next_texts(tenant, search, token).await?;
+        let pins = texts.iter().map(|text| Pin::from_text(text)).collect::<Result<_, _>>()?;
         let facets = match search.facets.is_empty() {
             true => Vec::new(),
             false => self.index.search(&self.query(tenant, search, 0)).await?.facets,
         };
-        Ok(Pinned { pins, next_page_token: with_total(&page.next_page_token, total), total, facets })
+        Ok(Pinned { pins, next_page_token: with_total(&next, total), total, facets })
+    }
+
+    async fn next_texts(
+        &self,
+        tenant: &TenantId,
+        search: &Search,
+        token: String,
+    ) -> Result<(Vec<String>, String), Error> {
+        let (size, now) = (search.page_size, self.database.now());
+        if Pins::gave(&token) {
+            return Ok(self.pins.next(&search.asked(tenant), &token, size, now)?);
+        }
+        let (owner, query) = (tenant.to_string(), search.fingerprint.clone());
+        let next = self
+            .database
+            .read(move |tx| Box::pin(async move { sql::pages::next(tx, &owner, &query, &token, size, now).await }));
+        let page = next.await?;
+        Ok((page.ids, page.next_page_token))
     }
 
     fn query(&self, tenant: &TenantId, search: &Search, limit: usize) -> ::search::Query {
@@ -167,13 +180,32 @@ impl Hit {
     }
 }
 
-/// The text by which a hit is pinned. Ids of documents are names of datasets, whose last segment is the id.
-fn pin_text(hit: &::search::Hit) -> String {
-    let dataset = hit.id.rsplit('/').next().unwrap_or_default();
-    format!("{dataset}@{}@{}", hit.version, hit.score)
+/// The lines by which hits are pinned.
+fn lines(hits: &[::search::Hit]) -> String {
+    let mut lines = String::with_capacity(64 * hits.len());
+    for hit in hits {
+        writeln!(lines, "{}@{}@{}", id_of(hit), hit.version, hit.score).expect("a string takes what is written");
+    }
+    lines
+}
+
+/// Ids of documents are names of datasets, whose last segment is the id.
+fn id_of(hit: &::search::Hit) -> &str {
+    hit.id.rsplit('/').next().unwrap_or_default()
+}
+
+impl Search {
+    fn asked(&self, tenant: &TenantId) -> Asked {
+        Asked { tenant: tenant.clone(), search: Digest::of(self.fingerprint.as_bytes()) }
+    }
 }
 
 impl Pin {
+    fn of(hit: &::search::Hit) -> Result<Self, Error> {
+        let dataset = id_of(hit).parse().map_err(|_| sql::Error::Malformed { column: "the search index" })?;
+        Ok(Self { dataset, version: hit.version, score: hit.score })
+    }
+
     fn from_text(text: &str) -> Result<Self, Error> {
         let read = || {
             let mut parts = text.split('@');
@@ -230,7 +262,8 @@ mod tests {
     fn a_pin_reads_back_as_it_was_written() {
         let hit = ::search::Hit { id: "tenants/main/datasets/d1".to_owned(), version: 7, score: 1.0 / 3.0 };
         let pin = Pin { dataset: "d1".parse().unwrap(), version: 7, score: 1.0 / 3.0 };
-        assert_eq!(Pin::from_text(&pin_text(&hit)).unwrap(), pin);
+        assert_eq!(Pin::of(&hit).unwrap(), pin);
+        assert_eq!(Pin::from_text(lines(&[hit]).trim_end()).unwrap(), pin);
         assert!(Pin::from_text("d1@7").is_err());
     }
 
