@@ -5,11 +5,12 @@
 #   integration-tests/bench.sh --records 500 --starts 1 --rounds 1 --calls 200    a quick look
 #   integration-tests/bench.sh --only start|size|search|edge       one part of it
 #
-# Each row is a figure that was set as a goal, or one that explains it: the median, what to reach, and how many runs it
-# stands on. The calibration line beneath tells how fast the disk syncs and one core computes, so that tables of two
-# machines can be compared, and the load average tells whether the machine was the bench's alone. Run it on a machine
-# that does nothing else. Only loopback is used; data directories are made beneath target/tmp and removed. Nothing is
-# judged here, so nothing fails because it is slow; the table is not kept in the repository either.
+# Each row is a figure that was set as a goal, or one that explains it: the median, what to reach, and how many runs or
+# calls it stands on. The calibration line above, said on stderr first of all, tells how fast the disk syncs and one core
+# computes, so that tables of two machines can be compared, and the load average tells whether the machine was the
+# bench's alone. Run it on a machine that does nothing else. Only loopback is used; data directories are made beneath
+# target/tmp and removed. Ctrl-C or SIGTERM ends it early: its mesh ends with it, and the table shows what was measured
+# by then. Nothing is judged here, so nothing fails because it is slow; the table is not kept in the repository either.
 #
 # Needs Rust, a C compiler and `strip`. Progress goes to stderr. The bench itself is benches/mesh/main.rs.
 set -euo pipefail

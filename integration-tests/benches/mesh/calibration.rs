@@ -16,7 +16,7 @@ const RUNS: usize = 5;
 const HASHED_BYTES: usize = 64 << 20;
 const STEPS: u64 = 200_000_000;
 
-/// Measures the disk under `folder` and one core, and says what else the machine does.
+/// Measures the disk under `folder` and one core, and says what else the machine does at this time.
 pub fn measure(folder: &Path) -> Result<String> {
     progress(format_args!("calibrating"));
     let syncs = fsync(folder).context("cannot sync a file")?;
@@ -24,15 +24,17 @@ pub fn measure(folder: &Path) -> Result<String> {
     let hashing = runs(|| Sha256::digest(black_box(&buffer)));
     let counting = runs(|| steps(black_box(STEPS)));
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    Ok(format!(
+    let line = format!(
         "fsync after 4 KiB appended p50 {}, p99 {} ({SYNCS} times, on the file system of the data directories); \
-         one core SHA-256 {:.0} MB/s, xorshift {:.0} M steps/s (median of {RUNS}); {cores} cores; load average {}.",
+         one core SHA-256 {:.0} MB/s, xorshift {:.0} M steps/s (median of {RUNS}); {cores} cores; load average {} before.",
         micros(median(&syncs)),
         micros(quantile(&syncs, 0.99)),
         HASHED_BYTES as f64 / 1e6 / hashing.as_secs_f64(),
         STEPS as f64 / 1e6 / counting.as_secs_f64(),
         load_average(),
-    ))
+    );
+    progress(format_args!("{line}"));
+    Ok(line)
 }
 
 fn fsync(folder: &Path) -> Result<Vec<Duration>> {
@@ -68,7 +70,7 @@ fn steps(count: u64) -> u64 {
 }
 
 /// Of the last minute; more than the bench itself explains means that others used the machine too.
-fn load_average() -> String {
+pub fn load_average() -> String {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().filter(|load| !load.is_empty()).unwrap_or("unknown").to_owned()
 }

@@ -62,17 +62,15 @@ impl Client {
         DiscoveryServiceClient::new(self.door.clone())
     }
 
-    /// Searches, and gives the first page of results.
-    pub async fn search(&self, query: &str) -> Result<SearchDatasetsResponse, Status> {
-        let request =
-            SearchDatasetsRequest { parent: TENANT.to_owned(), query: query.to_owned(), ..Default::default() };
+    /// Searches, and gives one page of results.
+    pub async fn search(&self, request: SearchDatasetsRequest) -> Result<SearchDatasetsResponse, Status> {
         Ok(self.catalog().search_datasets(request).await?.into_inner())
     }
 
     /// How many datasets can be searched.
     pub async fn searchable(&self) -> Result<usize, Status> {
         let request = SearchDatasetsRequest { parent: TENANT.to_owned(), page_size: 1, ..Default::default() };
-        let found = self.catalog().search_datasets(request).await?.into_inner();
+        let found = self.search(request).await?;
         Ok(usize::try_from(found.total_size).unwrap_or(0))
     }
 

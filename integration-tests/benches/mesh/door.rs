@@ -18,7 +18,7 @@ use runtime::telemetry::{self, LogFormat, Logging};
 use runtime::{Supervisor, SystemClock};
 use search::TantivyIndex;
 use sql::Database;
-use tokio::net::TcpSocket;
+use tokio::net::TcpListener;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use types::{Clock, Digest, Identity, Role, Secret, Subject};
 
@@ -138,12 +138,7 @@ fn settings() -> Result<gateway::Config> {
 }
 
 async fn serve(supervisor: &mut Supervisor, name: &str, served: Served) -> Result<SocketAddr> {
-    let socket = TcpSocket::new_v4()?;
-    // What is accepted inherits it. Else Nagle's algorithm holds small answers back for up to 40 ms, one door's more
-    // often than the other's, and the figure would tell of that alone.
-    socket.set_nodelay(true)?;
-    socket.bind("127.0.0.1:0".parse()?)?;
-    let listener = socket.listen(16)?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     supervisor.serve(name, |stop| async move {
         Ok(rpc::serve(listener, served, async move { stop.cancelled().await }).await?)

@@ -8,6 +8,7 @@ use anyhow::Result;
 use crate::Options;
 use crate::door::Doors;
 use crate::figures::{Row, Table, median, micros, progress};
+use crate::rounds::Limit;
 
 const WARM_UP: usize = 300;
 
@@ -18,7 +19,11 @@ pub async fn measure(options: &Options, work: &Path, table: &mut Table) -> Resul
     let folder = work.join("doors");
     std::fs::create_dir_all(&folder)?;
     let doors = Doors::open(&folder).await?;
+    let limit = Limit::start();
     for _ in 0..WARM_UP {
+        if limit.is_over() {
+            break;
+        }
         doors.gateway.time_get(&doors.dataset).await?;
         doors.direct.time_get(&doors.dataset).await?;
     }
@@ -36,7 +41,8 @@ pub async fn measure(options: &Options, work: &Path, table: &mut Table) -> Resul
         micros(Duration::from_secs_f64(of(|round| round.direct.as_secs_f64()))),
     );
     let figure = "unary call through the gateway with all checks, against the same routes on a TCP listener, p50";
-    let runs = format!("{} rounds of {} each way, in turn", options.rounds, options.calls);
+    let calls: usize = rounds.iter().map(|round| round.calls).sum();
+    let runs = format!("{calls} calls each way in {} rounds, in turn", rounds.len());
     table.add(Row::new(figure, "at most 250 µs more", measured, runs));
     table.note(
         "Unary call: `GetDataset` of one record, one after the other on one connection each, `catalog` and gateway \
@@ -48,15 +54,21 @@ pub async fn measure(options: &Options, work: &Path, table: &mut Table) -> Resul
 
 /// The median of each way in one round.
 struct Round {
+    calls: usize,
     gateway: Duration,
     direct: Duration,
 }
 
+/// Makes at least one call each way, at most `calls`, and fewer where that would take too long.
 async fn round(doors: &Doors, calls: usize) -> Result<Round> {
     let (mut gateway, mut direct) = (Vec::with_capacity(calls), Vec::with_capacity(calls));
+    let limit = Limit::start();
     for _ in 0..calls {
         direct.push(doors.direct.time_get(&doors.dataset).await?);
         gateway.push(doors.gateway.time_get(&doors.dataset).await?);
+        if limit.is_over() {
+            break;
+        }
     }
-    Ok(Round { gateway: median(&gateway), direct: median(&direct) })
+    Ok(Round { calls: gateway.len(), gateway: median(&gateway), direct: median(&direct) })
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-/// What was measured, one row a figure, with the calibration of the machine beneath.
+use crate::calibration::load_average;
+
+/// What was measured, one row a figure, with the calibration of the machine above.
 pub struct Table {
     rows: Vec<Row>,
     notes: Vec<String>,
@@ -56,12 +58,12 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Calibration: {} Load average {} after.\n", self.calibration, load_average())?;
         writeln!(f, "| figure (median) | reach | measured | runs |")?;
         writeln!(f, "|---|---|---|---|")?;
         for Row { figure, reach, measured, runs } in &self.rows {
             writeln!(f, "| {figure} | {reach} | {measured} | {runs} |")?;
         }
-        writeln!(f, "\nCalibration: {}", self.calibration)?;
         if cfg!(debug_assertions) {
             writeln!(f, "\n**A debug build measured this: the figures mean nothing.**")?;
         }

@@ -15,11 +15,14 @@ mod corpus;
 mod door;
 mod edge;
 mod figures;
+mod load;
+mod mix;
 mod process;
+mod rounds;
 mod searches;
 mod start;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -52,9 +55,10 @@ fn main() -> ExitCode {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads can be started");
     match runtime.block_on(run()) {
-        Ok(table) => {
-            println!("{table}");
-            ExitCode::SUCCESS
+        Ok(End::Whole) => ExitCode::SUCCESS,
+        Ok(End::Stopped(signal)) => {
+            eprintln!("bench: ended by {signal}; the table lacks what was not measured by then");
+            ExitCode::from(130)
         }
         Err(error) => {
             eprintln!("bench: {error:#}");
@@ -63,22 +67,40 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run() -> Result<Table> {
+/// How a bench ended that did not fail.
+enum End {
+    Whole,
+    /// By the signal of this name.
+    Stopped(&'static str),
+}
+
+/// Measures, and prints the table: of all that was measured when a signal or an error came in between.
+async fn run() -> Result<End> {
     let options = Options::parse(std::env::args().skip(1))?;
+    let stop = runtime::stop_signal()?;
     // Beside the build, so on a real disk: temporary folders may lie in memory, where syncing costs nothing.
     let work = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).context("cannot make a folder to work in")?;
     let mut table = Table::new(calibration::measure(work.path())?);
+    // A mesh ends when its handle is dropped, and so does whichever runs when the signal wins.
+    let ended = tokio::select! {
+        measured = measure(&options, work.path(), &mut table) => measured.map(|()| End::Whole),
+        signal = stop => Ok(End::Stopped(signal)),
+    };
+    println!("{table}");
+    ended
+}
 
+async fn measure(options: &Options, work: &Path, table: &mut Table) -> Result<()> {
     for part in PARTS.iter().filter(|part| options.only.as_ref().is_none_or(|only| only == *part)) {
         match *part {
-            "start" => start::measure(&options, work.path(), &mut table).await?,
-            "size" => table.add(figures::binary_size(&options.binary, work.path())?),
-            "search" => searches::measure(&options, work.path(), &mut table).await?,
-            "edge" => edge::measure(&options, work.path(), &mut table).await?,
+            "start" => start::measure(options, work, table).await?,
+            "size" => table.add(figures::binary_size(&options.binary, work)?),
+            "search" => searches::measure(options, work, table).await?,
+            "edge" => edge::measure(options, work, table).await?,
             part => bail!("the part `{part}` is listed and not written"),
         }
     }
-    Ok(table)
+    Ok(())
 }
 
 impl Options {

@@ -1,25 +1,22 @@
-//! Search over many records through the gateway, and how long it takes to get them there.
+//! Search over many records through the gateway.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use proto::discovery::v1::source::Settings;
-use proto::discovery::v1::{CreateSourceRequest, FolderSettings, Source};
 use tokio::task::JoinSet;
 
-use crate::Options;
-use crate::client::{Client, TENANT, Wait};
+use crate::client::Client;
 use crate::corpus::Corpus;
-use crate::figures::{Row, Table, median, micros, millis, progress, quantile, seconds};
+use crate::figures::{Row, Table, median, progress};
+use crate::mix::{Calls, Kind, PAGE, call};
 use crate::process::{Launch, Mesh};
+use crate::rounds::{Limit, ROUND_LIMIT, Rounds};
 use crate::start::describe;
+use crate::{Options, load};
 
 const CALLERS: usize = 8;
 const WARM_UP: usize = 200;
-/// No round of calls takes longer; one that would ends with the calls it made.
-const ROUND_LIMIT: Duration = Duration::from_secs(60);
-const INDEX_LIMIT: Duration = Duration::from_secs(1800);
 
 /// The limits of one tenant and one user, raised out of the way.
 const NO_LIMITS: [(&str, &str); 6] = [
@@ -36,120 +33,105 @@ pub async fn measure(options: &Options, work: &Path, table: &mut Table) -> Resul
     progress(format_args!("writing {} files", options.records));
     let corpus = Corpus::write(&folder, options.records)?;
     let arguments = vec!["--folder-root".to_owned(), folder.display().to_string()];
-    let mesh = Mesh::start(&Launch { binary: &options.binary, work, arguments, settings: NO_LIMITS.to_vec() }).await?;
+    let settings = [NO_LIMITS.as_slice(), &load::SETTINGS].concat();
+    let mesh = Mesh::start(&Launch { binary: &options.binary, work, arguments, settings }).await?;
 
-    let taken = fill(&mesh.client, &folder, options.records).await?;
-    let figure = format!("crawl of {} small files until all can be searched", options.records);
-    let rate = options.records as f64 / taken.as_secs_f64();
-    table.add(Row::new(figure, "", format!("{} ({rate:.0} datasets/s)", seconds(taken)), "1"));
+    load::fill(&mesh.client, &folder, options.records, table).await?;
+    table.note(format!(
+        "Searches: one to three words that stand in one of the files, seeded; {PAGE} results a page, no facets; one \
+         connection. The next page is asked for wherever there is one, but no third. A round ends after {} s. The \
+         gateway's limits of rate and concurrency were raised by settings, and so were profiling's workers for the \
+         crawl.",
+        ROUND_LIMIT.as_secs()
+    ));
 
-    call(&mesh.client, corpus.queries(WARM_UP, 1)).await?;
+    call(&mesh.client, corpus.queries(WARM_UP, 1), WARM_UP, Limit::start()).await?;
+    let memory = |when: &str| {
+        let figure = format!("memory with {} records, {when}", options.records);
+        Row::new(figure, "", describe(&mesh.memory().into_iter().collect::<Vec<_>>()), "1")
+    };
+    table.add(memory("before the searches"));
     one_by_one(options, &mesh.client, &corpus, table).await?;
     together(options, &mesh.client, &corpus, table).await?;
     get(options, &mesh.client, table).await?;
-    let figure = format!("memory with {} records, after these calls", options.records);
-    table.add(Row::new(figure, "", describe(&mesh.memory().into_iter().collect::<Vec<_>>()), "1"));
-    table.note(
-        "Searches: one to three words that stand in one of the files, seeded; 20 results a page, no facets; one \
-         connection. The gateway's limits of rate and concurrency were raised by settings for these and the calls below.",
-    );
+    table.add(memory("after all these calls"));
     Ok(())
 }
 
-/// Has the folder crawled; gives how long it took until all of it could be searched.
-async fn fill(client: &Client, folder: &Path, expected: usize) -> Result<Duration> {
-    let settings = Settings::Folder(FolderSettings { path: folder.display().to_string() });
-    let source = Source { title: "bench".to_owned(), settings: Some(settings), ..Default::default() };
-    let request = CreateSourceRequest {
-        parent: TENANT.to_owned(),
-        source_id: "bench".to_owned(),
-        source: Some(source),
-        ..Default::default()
-    };
-    let begun = Instant::now();
-    client.discovery().create_source(request).await.context("cannot create the source")?;
-    let wait = Wait { period: Duration::from_millis(100), limit: INDEX_LIMIT };
-    client.wait_until_searchable(expected, begun, wait).await
-}
-
 async fn one_by_one(options: &Options, client: &Client, corpus: &Corpus, table: &mut Table) -> Result<()> {
-    let (mut rounds, mut hits) = (Vec::new(), Vec::new());
+    let (mut seen, mut hits) = (Seen::default(), Vec::new());
     for round in 1..=options.rounds {
-        let calls = call(client, corpus.queries(options.calls, 100 + round as u64)).await?;
-        hits.extend(calls.hits);
-        rounds.push(calls.times);
+        let queries = corpus.queries(options.calls, 100 + round as u64);
+        let calls = call(client, queries, options.calls, Limit::start()).await?;
+        hits.extend_from_slice(&calls.hits);
+        seen.add(calls);
     }
     let figure = format!("search p99 at {} records through the gateway, one after the other", options.records);
-    let runs = format!("{} rounds of {}", options.rounds, options.calls);
-    let measured = format!("{} (a query finds {} datasets)", quantiles(&rounds), median(&hits));
-    table.add(Row::new(figure, "20 ms", measured, runs));
+    let most = hits.iter().max().copied().unwrap_or(0);
+    let found = format!("a query finds {} datasets, at most {most}", median(&hits));
+    seen.show(table, &figure, "20 ms", &found);
     Ok(())
 }
 
 async fn together(options: &Options, client: &Client, corpus: &Corpus, table: &mut Table) -> Result<()> {
-    let (mut rounds, mut rates) = (Vec::new(), Vec::new());
+    let (mut seen, mut rates) = (Seen::default(), Vec::new());
     for round in 1..=options.rounds {
-        let begun = Instant::now();
+        let (begun, limit) = (Instant::now(), Limit::start());
         let mut callers = JoinSet::new();
         for caller in 0..CALLERS {
             let queries = corpus.queries(options.calls, (1000 * round + caller) as u64);
-            let client = client.clone();
-            callers.spawn(async move { call(&client, queries).await });
+            let (client, calls) = (client.clone(), options.calls);
+            callers.spawn(async move { call(&client, queries, calls, limit).await });
         }
-        let mut times = Vec::new();
+        let mut all = Calls::default();
         while let Some(calls) = callers.join_next().await {
-            times.extend(calls??.times);
+            all.extend(calls??);
         }
-        rates.push(times.len() as f64 / begun.elapsed().as_secs_f64());
-        rounds.push(times);
+        rates.push(all.count() as f64 / begun.elapsed().as_secs_f64());
+        seen.add(all);
     }
-    let figure = format!("the same, {CALLERS} at a time");
-    let runs = format!("{} rounds of {CALLERS} × {}", options.rounds, options.calls);
-    table.add(Row::new(figure, "", format!("{} ({:.0} searches/s)", quantiles(&rounds), median(&rates)), runs));
+    let rate = format!("{:.0} calls/s", median(&rates));
+    seen.show(table, &format!("the same, {CALLERS} at a time"), "", &rate);
     Ok(())
+}
+
+/// The rounds of one way to call, all calls together and by kind.
+#[derive(Default)]
+struct Seen {
+    all: Rounds,
+    kinds: [Rounds; 3],
+}
+
+impl Seen {
+    fn add(&mut self, calls: Calls) {
+        self.all.add(calls.times.concat());
+        for (rounds, times) in self.kinds.iter_mut().zip(calls.times) {
+            rounds.add(times);
+        }
+    }
+
+    fn show(&self, table: &mut Table, figure: &str, reach: &'static str, besides: &str) {
+        let measured = format!("{} ({besides})", self.all.measured());
+        table.add(Row::new(figure, reach, measured, self.all.made()));
+        for (kind, rounds) in Kind::ALL.into_iter().zip(&self.kinds) {
+            table.add(Row::new(format!("— of these, {}", kind.name()), "", rounds.measured(), rounds.made()));
+        }
+    }
 }
 
 async fn get(options: &Options, client: &Client, table: &mut Table) -> Result<()> {
-    let name = client.any_dataset().await?;
-    let mut rounds = Vec::new();
+    let name = client.any_dataset().await.context("cannot find a dataset to get")?;
+    let mut rounds = Rounds::default();
     for _ in 0..options.rounds {
-        let mut times = Vec::new();
-        for _ in 0..options.calls {
+        let limit = Limit::start();
+        let mut times = Vec::with_capacity(options.calls);
+        while times.len() < options.calls && !limit.is_over() {
             times.push(client.time_get(&name).await?);
         }
-        rounds.push(median(&times));
+        rounds.add(times);
     }
-    let runs = format!("{} rounds of {}", options.rounds, options.calls);
     let figure = "`GetDataset` through the gateway of this mesh, one after the other";
-    table.add(Row::new(figure, "", format!("p50 {}", micros(median(&rounds))), runs));
+    ensure!(rounds.quantile(0.5).is_some(), "no call was made");
+    table.add(Row::new(figure, "", rounds.measured(), rounds.made()));
     Ok(())
-}
-
-struct Calls {
-    times: Vec<Duration>,
-    /// How many datasets each query found.
-    hits: Vec<i64>,
-}
-
-async fn call(client: &Client, queries: Vec<String>) -> Result<Calls> {
-    let begun = Instant::now();
-    let mut calls = Calls { times: Vec::with_capacity(queries.len()), hits: Vec::with_capacity(queries.len()) };
-    for query in queries {
-        let sent = Instant::now();
-        let found = client.search(&query).await.with_context(|| format!("the search for `{query}` failed"))?;
-        calls.times.push(sent.elapsed());
-        ensure!(found.total_size > 0, "`{query}` finds nothing, though a file holds its words");
-        calls.hits.push(found.total_size);
-        if begun.elapsed() > ROUND_LIMIT {
-            progress(format_args!("a round was cut at {} calls", calls.times.len()));
-            break;
-        }
-    }
-    Ok(calls)
-}
-
-/// The medians over the rounds.
-fn quantiles(rounds: &[Vec<Duration>]) -> String {
-    let over = |share: f64| median(&rounds.iter().map(|times| quantile(times, share)).collect::<Vec<_>>());
-    format!("p99 {}, p50 {}", millis(over(0.99)), millis(over(0.5)))
 }
