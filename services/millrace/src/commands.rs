@@ -27,7 +27,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::up;
 
-pub use follow::{crawl_to_end, datasets_settled, rebuild_to_end};
+pub use follow::{crawl_to_end, datasets_settled, print_changes, rebuild_to_end};
 
 /// What every client command needs.
 pub struct Context {

@@ -1,12 +1,10 @@
 //! `crawl …`: visits to a source.
 
-use std::ops::ControlFlow;
-
 use clap::Subcommand;
 use proto::discovery::v1 as pb;
 
-use super::Context;
-use crate::client::{Client, PAGE, Seen, Watched, follow, pages};
+use super::{Context, print_changes};
+use crate::client::{Client, PAGE, Seen, pages};
 use crate::failure::Failure;
 use crate::output;
 
@@ -74,16 +72,7 @@ async fn watch(context: &Context, client: &Client, source: &str) -> Result<(), F
     let open = async |resume_token| {
         client.discovery().watch_crawls(pb::WatchCrawlsRequest { parent: parent.clone(), resume_token }).await
     };
-    let out = context.out;
-    follow(client, open, |message: pb::WatchCrawlsResponse| {
-        if out.is_json() {
-            out.item(&message, |_| String::new())?;
-        } else if let Some(text) = message.clone().seen().and_then(line) {
-            out.item(&message, |_| text)?;
-        }
-        Ok(ControlFlow::Continue(()))
-    })
-    .await
+    print_changes(context, client, open, line).await
 }
 
 fn line(seen: Seen<pb::Crawl>) -> Option<String> {

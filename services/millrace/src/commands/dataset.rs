@@ -1,14 +1,12 @@
 //! `dataset …`: datasets and their versions.
 
-use std::ops::ControlFlow;
-
 use clap::{Args, Subcommand, ValueEnum};
 use proto::catalog::v1 as pb;
 use proto::common::v1::Metadata;
 
-use super::Context;
 use super::dataset_transfer::{self, AddArgs, DownloadArgs};
-use crate::client::{Client, PAGE, Seen, Watched, follow, pages, request_id};
+use super::{Context, print_changes};
+use crate::client::{Client, PAGE, Seen, pages, request_id};
 use crate::failure::Failure;
 use crate::output;
 
@@ -220,16 +218,7 @@ async fn watch(context: &Context, client: &Client, source: Option<String>) -> Re
         let request = pb::WatchDatasetsRequest { parent: parent.clone(), resume_token, source: source.clone() };
         client.catalog().watch_datasets(request).await
     };
-    let out = context.out;
-    follow(client, open, |message: pb::WatchDatasetsResponse| {
-        if out.is_json() {
-            out.item(&message, |_| String::new())?;
-        } else if let Some(text) = message.clone().seen().and_then(line) {
-            out.item(&message, |_| text)?;
-        }
-        Ok(ControlFlow::Continue(()))
-    })
-    .await
+    print_changes(context, client, open, line).await
 }
 
 fn line(seen: Seen<pb::Dataset>) -> Option<String> {

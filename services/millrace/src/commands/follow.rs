@@ -6,12 +6,34 @@ use std::ops::ControlFlow;
 use proto::catalog::v1::{self as catalog, DatasetState};
 use proto::common::v1::{WorkPhase, WorkStatus};
 use proto::discovery::v1 as discovery;
+use tonic::{Response, Status, Streaming};
 use types::Timestamp;
 
+use super::Context;
 use crate::client::{Client, Seen, Watched, follow};
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Named};
 use crate::progress::Progress;
+
+/// Prints what a watch tells until it is interrupted: every message as JSON, or a line by `line` for what a reader cares
+/// about.
+pub async fn print_changes<W: Watched + Named + Clone>(
+    context: &Context,
+    client: &Client,
+    open: impl AsyncFnMut(String) -> Result<Response<Streaming<W>>, Status>,
+    line: impl Fn(Seen<W::Item>) -> Option<String>,
+) -> Result<(), Failure> {
+    let out = context.out;
+    follow(client, open, |message: W| {
+        if out.is_json() {
+            out.item(&message, |_| String::new())?;
+        } else if let Some(text) = message.clone().seen().and_then(&line) {
+            out.item(&message, |_| text)?;
+        }
+        Ok(ControlFlow::Continue(()))
+    })
+    .await
+}
 
 /// Watches a crawl until it has ended.
 pub async fn crawl_to_end(client: &Client, crawl: discovery::Crawl) -> Result<discovery::Crawl, Failure> {

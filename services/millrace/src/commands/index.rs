@@ -1,13 +1,11 @@
 //! `index …`: the search index.
 
-use std::ops::ControlFlow;
-
 use clap::Subcommand;
 use proto::catalog::v1 as pb;
 use proto::common::v1::WorkPhase;
 
-use super::{Context, rebuild_to_end};
-use crate::client::{Client, PAGE, Seen, Watched, follow, pages, request_id};
+use super::{Context, print_changes, rebuild_to_end};
+use crate::client::{Client, PAGE, Seen, pages, request_id};
 use crate::failure::Failure;
 use crate::output;
 
@@ -91,17 +89,12 @@ async fn watch(context: &Context, client: &Client) -> Result<(), Failure> {
     let open = async |resume_token| {
         client.catalog().watch_index_rebuilds(pb::WatchIndexRebuildsRequest { resume_token }).await
     };
-    let out = context.out;
-    follow(client, open, |message: pb::WatchIndexRebuildsResponse| {
-        if out.is_json() {
-            out.item(&message, |_| String::new())?;
-        } else if let Some(Seen::Item(rebuild)) = message.clone().seen() {
-            let text = format!("{}  {}", output::short(&rebuild.name), output::work(rebuild.status.as_ref()));
-            out.item(&message, |_| text)?;
-        }
-        Ok(ControlFlow::Continue(()))
-    })
-    .await
+    print_changes(context, client, open, line).await
+}
+
+fn line(seen: Seen<pb::IndexRebuild>) -> Option<String> {
+    let Seen::Item(rebuild) = seen else { return None };
+    Some(format!("{}  {}", output::short(&rebuild.name), output::work(rebuild.status.as_ref())))
 }
 
 fn name(given: &str) -> String {

@@ -1,12 +1,10 @@
 //! `job …`: profiling jobs.
 
-use std::ops::ControlFlow;
-
 use clap::Subcommand;
 use proto::profiling::v1 as pb;
 
-use super::Context;
-use crate::client::{Client, PAGE, Seen, Watched, follow, pages};
+use super::{Context, print_changes};
+use crate::client::{Client, PAGE, Seen, pages};
 use crate::failure::Failure;
 use crate::output;
 
@@ -89,16 +87,7 @@ async fn watch(context: &Context, client: &Client) -> Result<(), Failure> {
     let open = async |resume_token| {
         client.profiling().watch_jobs(pb::WatchJobsRequest { parent: parent.clone(), resume_token }).await
     };
-    let out = context.out;
-    follow(client, open, |message: pb::WatchJobsResponse| {
-        if out.is_json() {
-            out.item(&message, |_| String::new())?;
-        } else if let Some(text) = message.clone().seen().and_then(line) {
-            out.item(&message, |_| text)?;
-        }
-        Ok(ControlFlow::Continue(()))
-    })
-    .await
+    print_changes(context, client, open, line).await
 }
 
 fn line(seen: Seen<pb::Job>) -> Option<String> {
