@@ -1,5 +1,7 @@
 //! The settings of the gateway; `default.toml` says what each means.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use types::Span;
 
@@ -10,6 +12,12 @@ pub const DEFAULTS: &str = include_str!("../default.toml");
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Where the first administrator's key is written; empty: `admin.token` in the data directory.
+    pub admin_token_file: PathBuf,
+    /// The key under which tokens are hashed; empty: `hash.key` in the data directory.
+    pub hash_key_file: PathBuf,
+    /// The certificate that clients see; without one the port speaks plain text.
+    pub tls: Tls,
     /// How long an access token is good.
     pub access_token_life: Span,
     /// How long a refresh token is good.
@@ -26,6 +34,16 @@ pub struct Config {
     pub login: Login,
     /// Bounds of calls.
     pub limits: Limits,
+}
+
+/// The certificate that clients see.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate and those between it and its authority, in PEM; empty: none.
+    pub certificate: PathBuf,
+    /// Its private key, in PEM.
+    pub key: PathBuf,
 }
 
 /// Bounds of password logins.
@@ -75,6 +93,11 @@ impl Config {
                 problems.push(format!("gateway.{problem}"));
             }
         };
+        let (certificate, key) = (&self.tls.certificate, &self.tls.key);
+        check(
+            certificate.as_os_str().is_empty() == key.as_os_str().is_empty(),
+            "tls needs certificate and key, or neither".into(),
+        );
         for (name, span) in [
             ("access_token_life", self.access_token_life),
             ("refresh_token_life", self.refresh_token_life),

@@ -42,7 +42,7 @@ use tower::service_fn;
 use tower::util::BoxCloneSyncService;
 use types::{BoxFuture, Clock, DeadLetter, DeadLetters, OperateError, Queue, Queues, Secret};
 
-pub use config::{Config, DEFAULTS, Limit, Limits, Login};
+pub use config::{Config, DEFAULTS, Limit, Limits, Login, Tls};
 pub use error::Error;
 pub use identity::{bootstrap, reset_admin_key};
 
