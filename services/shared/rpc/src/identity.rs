@@ -11,19 +11,17 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::HeaderValue;
 use prost::Message as _;
 use proto::identity::v1::{IdentityAssertion, Role as RoleMessage, SignedIdentity};
-use ring::rand::SystemRandom;
-use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
-use types::{Clock, Digest, Identity, Role, Secret, Subject, TenantId, Timestamp};
+use types::{Clock, Identity, Role, Subject, TenantId, Timestamp};
 
-use crate::Error;
+use crate::{Error, KeyPair, PublicKey};
 
 /// The header that carries a `SignedIdentity`. The edge strips it from what clients send.
 pub const IDENTITY_HEADER: &str = "millrace-identity-bin";
 
 /// How long an assertion holds.
 const LIFETIME: Duration = Duration::from_secs(60);
-/// How far the clocks of two machines may differ.
-const SKEW: Duration = Duration::from_secs(5);
+/// How far the clocks of two machines may differ, either way.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(30);
 /// A header is used again while it holds at least so long.
 const REUSE_WHILE: Duration = Duration::from_secs(40);
 /// So many headers are remembered as genuine.
@@ -36,72 +34,6 @@ const DECODE: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
-
-/// A key that signs.
-pub struct KeyPair {
-    key: Ed25519KeyPair,
-    pkcs8: Secret<Vec<u8>>,
-}
-
-impl KeyPair {
-    /// Makes a new key.
-    pub fn generate() -> Result<Self, Error> {
-        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
-            .map_err(|_| Error::BadKey("the system gives no random numbers"))?;
-        Self::from_pkcs8(document.as_ref())
-    }
-
-    /// Reads a key from PKCS #8, as [`Self::to_pkcs8`] wrote it.
-    pub fn from_pkcs8(bytes: &[u8]) -> Result<Self, Error> {
-        let key = Ed25519KeyPair::from_pkcs8(bytes).map_err(|_| Error::BadKey("it is no Ed25519 key in PKCS #8"))?;
-        Ok(Self { key, pkcs8: Secret::new(bytes.to_vec()) })
-    }
-
-    /// The key in PKCS #8, to be kept where its owner alone can read.
-    pub fn to_pkcs8(&self) -> &Secret<Vec<u8>> {
-        &self.pkcs8
-    }
-
-    /// The public half.
-    pub fn public(&self) -> PublicKey {
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(self.key.public_key().as_ref());
-        PublicKey(bytes)
-    }
-}
-
-impl fmt::Debug for KeyPair {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyPair({:?})", self.public())
-    }
-}
-
-/// A key that checks signatures.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct PublicKey([u8; 32]);
-
-impl PublicKey {
-    /// Reads the 32 bytes of a key.
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// The 32 bytes.
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-
-    /// The first 8 bytes of its SHA-256.
-    fn id(&self) -> Vec<u8> {
-        Digest::of(&self.0).as_bytes()[..8].to_vec()
-    }
-}
-
-impl fmt::Debug for PublicKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PublicKey({})", STANDARD_NO_PAD.encode(self.0))
-    }
-}
 
 /// Asserts identities with the key of one issuer.
 pub struct Signer {
@@ -153,7 +85,7 @@ impl Signer {
             credential_expire_time: identity.credential_expires.map(Into::into),
         }
         .encode_to_vec();
-        let signature = self.key.key.sign(&assertion).as_ref().to_vec();
+        let signature = self.key.sign(&assertion);
         let signed = SignedIdentity { assertion, signature, key_id: self.key_id.clone() };
         let text = STANDARD_NO_PAD.encode(signed.encode_to_vec());
         HeaderValue::try_from(text).expect("base64 is a header value")
@@ -203,8 +135,8 @@ impl Verifier {
             }
         };
         drop(verified);
-        if now >= ends + SKEW || ends > now + LIFETIME + SKEW {
-            return Err(Error::IdentityRefused("it has expired, or lasts too long"));
+        if now >= ends + CLOCK_TOLERANCE || ends > now + LIFETIME + CLOCK_TOLERANCE {
+            return Err(Error::ClockSkew { off_seconds: seconds_between(now, ends - LIFETIME) });
         }
         if identity.credential_expires.is_some_and(|ends| now >= ends) {
             return Err(Error::CredentialExpired);
@@ -219,9 +151,10 @@ impl Verifier {
         // The issuer is not believed before the signature is seen to be of one of its keys.
         let assertion = IdentityAssertion::decode(signed.assertion.as_slice()).map_err(|_| MALFORMED)?;
         let keys = self.trusted.get(&assertion.issuer).map(Vec::as_slice).unwrap_or_default();
-        let genuine = keys.iter().filter(|key| key.id() == signed.key_id).any(|key| {
-            UnparsedPublicKey::new(&ED25519, key.as_bytes()).verify(&signed.assertion, &signed.signature).is_ok()
-        });
+        let genuine = keys
+            .iter()
+            .filter(|key| key.id() == signed.key_id)
+            .any(|key| key.verifies(&signed.assertion, &signed.signature));
         if !genuine {
             return Err(Error::IdentityRefused("no key that is trusted signed it"));
         }
@@ -237,6 +170,12 @@ impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Verifier({} trusts {:?})", self.audience, self.trusted)
     }
+}
+
+/// From `now` to `then`; negative when that is past.
+fn seconds_between(now: Timestamp, then: Timestamp) -> i64 {
+    let seconds = |span: Duration| i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
+    if then >= now { seconds(then.since(now)) } else { -seconds(now.since(then)) }
 }
 
 fn subject_text(subject: &Subject) -> String {

@@ -1,6 +1,6 @@
 //! How calls are made and served: transports, layers, deadlines, identity, and the mapping of errors to statuses.
 //!
-//! A [`Transport`] is what every generated client stands on. [`connect`] makes one over TCP and [`in_process`] makes one
+//! A [`Transport`] is what every generated client stands on. [`connect`] makes one over TCP or TLS and [`in_process`] makes one
 //! that leads straight to routes in the same process; both pass through the same layers, so there is one code path.
 //! [`server_stack`] puts the layers around a role's routes, [`client_stack`] around a transport.
 //!
@@ -18,14 +18,19 @@
 
 mod body;
 mod client;
+mod connect;
+mod connection;
 mod context;
 mod error;
 mod identity;
+mod infrastructure;
+mod keys;
 mod layers;
 mod operator;
 mod permit;
 mod server;
 mod status;
+pub mod tls;
 mod trace;
 mod transport;
 pub mod upload;
@@ -33,14 +38,17 @@ mod violations;
 pub mod watch;
 
 pub use client::{Acting, client_stack};
+pub use connect::{ConnectSettings, connect};
 pub use context::{DEFAULT_DEADLINE, MAX_DEADLINE, as_role};
 pub use error::Error;
-pub use identity::{IDENTITY_HEADER, KeyPair, PublicKey, Signer, Verifier};
+pub use identity::{CLOCK_TOLERANCE, IDENTITY_HEADER, Signer, Verifier};
+pub use keys::{IdentitySettings, KeyPair, PublicKey, Trusted};
 pub use operator::{Operator, operator_service};
 pub use permit::{identity, permit, permitted};
 pub use server::{ServerOptions, serve, server_stack};
 pub use status::{reason, retry_after, to_status};
-pub use transport::{Plug, Served, Transport, connect, in_process};
+pub use tls::{ClientTls, ServerTls, TlsSettings};
+pub use transport::{Plug, Served, Transport, in_process};
 pub use violations::{BadRequest, Violations};
 
 #[cfg(test)]

@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tonic::service::Routes;
-use tonic::transport::server::TcpIncoming;
 use tower::ServiceBuilder;
 use tower::util::BoxCloneSyncService;
 use types::Clock;
 
+use crate::connect::{CONNECTION_WINDOW, STREAM_WINDOW};
+use crate::connection::Incoming;
+use crate::infrastructure;
 use crate::layers::{
     CatchPanicLayer, DeadlineLayer, ExplainLayer, IdentityLayer, LoadShedLayer, MetricsLayer, ReadinessLayer,
     TraceLayer,
 };
-use crate::transport::{CONNECTION_WINDOW, STREAM_WINDOW};
-use crate::{Error, Served, Verifier};
+use crate::{Error, Served, ServerTls, Verifier};
 
 /// Tells whether a role takes calls; if not, why.
 pub(crate) type Ready = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
@@ -36,13 +37,15 @@ pub struct ServerOptions {
     pub max_streams: usize,
     /// A stream on which nothing is sent for so long, either way, ends.
     pub stream_idle: Duration,
+    /// Whether health and reflection of the role are answered too; the gateway answers those of the whole mesh itself.
+    pub infrastructure: bool,
 }
 
 impl ServerOptions {
     /// The usual limits: 1024 unary calls, 1024 streams, 10 minutes idle.
     pub fn new(readiness: Ready, verifier: Arc<Verifier>, clock: Arc<dyn Clock>) -> Self {
         let stream_idle = Duration::from_secs(600);
-        Self { readiness, verifier, clock, max_in_flight: 1024, max_streams: 1024, stream_idle }
+        Self { readiness, verifier, clock, max_in_flight: 1024, max_streams: 1024, stream_idle, infrastructure: true }
     }
 }
 
@@ -55,8 +58,15 @@ impl ServerOptions {
 /// - `LoadShed` refuses before a deadline is set or a signature checked, because both cost;
 /// - `Deadline` bounds all that follows;
 /// - `Identity` is the last to refuse: whoever gets through is a caller that the handler may believe;
-/// - `Explain` stands at the routes, so that what tonic's decoder refuses there is the caller's fault in all others' eyes.
+/// - `Explain` stands at the routes, so that what tonic's decoder refuses there is the caller's fault in all others' eyes;
+/// - health and reflection of the role are answered beside the routes, unless the options say otherwise.
 pub fn server_stack(role: &'static str, routes: Routes, options: ServerOptions) -> Served {
+    let routes = routes.prepare();
+    let routes = if options.infrastructure {
+        infrastructure::beside(role, &options.readiness, BoxCloneSyncService::new(routes))
+    } else {
+        BoxCloneSyncService::new(routes)
+    };
     let stack = ServiceBuilder::new()
         .layer(TraceLayer { role })
         .layer(MetricsLayer::server())
@@ -66,24 +76,24 @@ pub fn server_stack(role: &'static str, routes: Routes, options: ServerOptions) 
         .layer(DeadlineLayer { stream_idle: options.stream_idle })
         .layer(IdentityLayer { verifier: options.verifier, clock: options.clock })
         .layer(ExplainLayer {});
-    BoxCloneSyncService::new(stack.service(routes.prepare()))
+    BoxCloneSyncService::new(stack.service(routes))
 }
 
-/// Serves over HTTP/2 on `listener` until `shutdown` comes, then until the calls under way have ended.
+/// Serves over HTTP/2 on `listener`, within TLS where there is `tls`, until `shutdown` comes, then until the calls under
+/// way have ended.
 pub async fn serve(
     listener: TcpListener,
     served: Served,
+    tls: Option<ServerTls>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
-    // The server's own `tcp_nodelay` holds only where it binds by itself.
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     tonic::transport::Server::builder()
         .accept_http1(false)
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(20)))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .serve_with_incoming_shutdown(served, incoming, shutdown)
+        .serve_with_incoming_shutdown(served, Incoming::new(listener, tls), shutdown)
         .await
         .map_err(Error::Serve)
 }

@@ -14,11 +14,12 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
 use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 use tower::ServiceExt as _;
 
 use super::{Mesh, Over, over_both_transports};
 use crate::upload::{Part, UploadMessage as _};
-use crate::{IDENTITY_HEADER, connect, in_process, reason, retry_after, upload};
+use crate::{ConnectSettings, IDENTITY_HEADER, connect, in_process, reason, retry_after, upload};
 
 over_both_transports!(
     calls_of_every_kind_are_answered,
@@ -237,10 +238,14 @@ async fn a_peer_that_is_not_there_is_unavailable() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let transport = connect(&address.to_string()).await.unwrap();
+    let transport = connect(&ConnectSettings::new("profiling", [address.to_string()]).impatient()).unwrap();
     let status = ProfilingServiceClient::new(transport).get_job(get("j1")).await.unwrap_err();
     assert_eq!((status.code(), reason(&status).as_deref()), (Code::Unavailable, Some("PEER_UNREACHABLE")));
-    assert!(connect("not an endpoint").await.is_err());
+    assert!(retry_after(&status).is_some());
+    let metadata = status.get_details_error_info().unwrap().metadata;
+    assert_eq!(metadata["role"], "profiling");
+    assert!(connect(&ConnectSettings::new("profiling", ["not an endpoint"])).is_err());
+    assert!(connect(&ConnectSettings::new("profiling", Vec::<String>::new())).is_err());
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use tonic::{Code, Request, Status};
+use tonic_types::StatusExt as _;
 use types::{Clock as _, Identity, Role, Subject};
 
 use super::calls::get;
@@ -20,6 +21,7 @@ over_both_transports!(
     only_the_gateway_asserts_users,
     a_role_asserts_itself_alone_and_names_its_tenant,
     an_identity_expires,
+    clocks_that_differ_are_told_and_little_is_borne,
     another_tenant_is_denied_whatever_exists,
 );
 
@@ -96,11 +98,35 @@ async fn an_identity_expires(mesh: Mesh) {
     let lasting = Identity { credential_expires: None, ..mesh.ada() };
     let header = mesh.signer.sign(&lasting);
     call_with(&mesh, header.clone()).await.unwrap();
-    mesh.clock.advance(Duration::from_secs(66));
-    assert_eq!(refused(call_with(&mesh, header).await).as_deref(), Some("IDENTITY_REFUSED"));
+    mesh.clock.advance(Duration::from_secs(89));
+    call_with(&mesh, header.clone()).await.unwrap();
+    mesh.clock.advance(Duration::from_secs(1));
+    assert_eq!(refused(call_with(&mesh, header).await).as_deref(), Some("IDENTITY_CLOCK_SKEW"));
     // A credential that has ended is refused however fresh the assertion.
     let ended = Identity { credential_expires: Some(mesh.clock.now()), ..lasting };
     assert_eq!(refused(call_with(&mesh, mesh.signer.sign(&ended)).await).as_deref(), Some("CREDENTIAL_EXPIRED"));
+}
+
+/// The clock of the machine that signs is off; that of the role is right.
+async fn clocks_that_differ_are_told_and_little_is_borne(mesh: Mesh) {
+    let hour = 3600_i64;
+    for (off, told) in [(25_i64, None), (-25, None), (hour, Some(hour)), (-hour, Some(-hour))] {
+        let clock = testkit::ManualClock::at(mesh.clock.now());
+        let shift = Duration::from_secs(off.unsigned_abs());
+        clock.set(if off > 0 { mesh.clock.now() + shift } else { mesh.clock.now() - shift });
+        let signer = Signer::new(mesh.gateway_key.clone(), "gateway", "test", clock.shared());
+        let lasting = Identity { credential_expires: None, ..mesh.ada() };
+        let result = call_with(&mesh, signer.sign(&lasting)).await;
+        let Some(told) = told else {
+            result.unwrap();
+            continue;
+        };
+        let status = result.unwrap_err();
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!((status.code(), info.reason.as_str()), (Code::Unauthenticated, "IDENTITY_CLOCK_SKEW"));
+        assert_eq!(info.metadata["clock_off_seconds"], told.to_string());
+        assert!(status.message().contains("clock"), "{status:?}");
+    }
 }
 
 async fn another_tenant_is_denied_whatever_exists(mesh: Mesh) {

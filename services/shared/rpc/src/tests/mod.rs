@@ -1,11 +1,14 @@
 //! The promises of `lib.rs`, each over both transports.
 
+mod addresses;
 mod calls;
+mod certificates;
 mod deadlines;
 mod identities;
 mod operating;
 mod seeing;
 mod service;
+mod wellbeing;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,8 +25,8 @@ use tower::util::BoxCloneSyncService;
 use types::{Clock as _, Identity, Role, Subject};
 
 use crate::{
-    IDENTITY_HEADER, KeyPair, ServerOptions, Signer, Transport, Verifier, client_stack, connect, in_process, serve,
-    server_stack,
+    ConnectSettings, IDENTITY_HEADER, KeyPair, ServerOptions, Signer, Transport, Verifier, client_stack, connect,
+    in_process, serve, server_stack,
 };
 use service::{Probe, Service};
 
@@ -61,6 +64,7 @@ pub(crate) struct Mesh {
     pub(crate) clock: ManualClock,
     pub(crate) ready: Arc<AtomicBool>,
     pub(crate) signer: Arc<Signer>,
+    pub(crate) gateway_key: KeyPair,
 }
 
 impl Mesh {
@@ -95,13 +99,13 @@ impl Mesh {
             Over::Tcp => {
                 let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
                 let address = listener.local_addr().unwrap();
-                tokio::spawn(serve(listener, served, std::future::pending()));
-                connect(&address.to_string()).await.unwrap()
+                tokio::spawn(serve(listener, served, None, std::future::pending()));
+                connect(&ConnectSettings::new("profiling", [address.to_string()]).impatient()).unwrap()
             }
         };
-        let signer = Arc::new(Signer::new(gateway, "gateway", "test", clock.shared()));
+        let signer = Arc::new(Signer::new(gateway.clone(), "gateway", "test", clock.shared()));
         *probe.role_signer.lock().unwrap() = Some(Arc::new(Signer::new(role, "catalog", "test", clock.shared())));
-        Self { bare, probe, clock, ready, signer }
+        Self { bare, probe, clock, ready, signer, gateway_key: gateway }
     }
 
     /// A client that calls as Ada.
