@@ -69,6 +69,8 @@ pub fn migrations() -> Vec<&'static Migrator> {
 pub struct Deps {
     /// Its own database, opened with [`migrations`].
     pub database: Database,
+    /// Whether this process alone uses the database, so that leases in it are of a process that is gone.
+    pub sole_owner: bool,
     /// The bus of events.
     pub bus: Arc<dyn EventBus>,
     /// Where profiles are read, and bytes are kept.
@@ -101,10 +103,13 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service<Routes>, BuildE
         return Err(BuildError::Config(problems));
     }
     metrics::describe();
-    let index_state = deps.index_state.clone();
+    let (index_state, sole_owner) = (deps.index_state.clone(), deps.sole_owner);
     let (catalog, bus) = wire(config, deps);
     service::spool::prepare(&catalog.spool).await?;
     let mut tasks = Tasks::new("catalog");
+    if sole_owner {
+        catalog.rebuild_queue().release_all().await.map_err(Error::from)?;
+    }
     catalog.catch_up(tasks.scope(), &index_state).await?;
     tasks::register(&mut tasks, &catalog, &bus);
 

@@ -67,6 +67,8 @@ pub fn migrations() -> Vec<&'static Migrator> {
 pub struct Deps {
     /// Discovery's own database, opened with [`migrations`].
     pub database: sql::Database,
+    /// Whether this process alone uses the database, so that leases in it are of a process that is gone.
+    pub sole_owner: bool,
     /// Where events go.
     pub bus: Arc<dyn EventBus>,
     /// Reaches sources.
@@ -101,10 +103,12 @@ async fn assemble(config: Config, deps: Deps) -> Result<(Discovery, Queue, Tasks
         return Err(BuildError::Settings(problems));
     }
     let config = Arc::new(config);
-    let Deps { database, bus, fetcher } = deps;
+    let Deps { database, sole_owner, bus, fetcher } = deps;
     let backoff = Backoff { first: config.backoff_first.as_duration(), max: config.backoff_max.as_duration() };
     let queue = Queue::new(database.clone(), CRAWLS, config.lease.as_duration(), backoff);
-    queue.release_all().await?;
+    if sole_owner {
+        queue.release_all().await?;
+    }
     let store = Store::new(database.clone(), config.max_attempts);
     let kinds = Kinds::default();
     let discovery = Discovery::new(store.clone(), fetcher.clone(), kinds.clone(), config.clone());

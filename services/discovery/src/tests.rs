@@ -165,6 +165,7 @@ async fn start(dir: &tempfile::TempDir, database: &sql::Database, bus: &SqliteLo
     };
     let deps = Deps {
         database: database.clone(),
+        sole_owner: true,
         bus: Arc::new(bus.clone()) as Arc<dyn EventBus>,
         fetcher: Fetcher::new(policy).unwrap(),
     };

@@ -6,7 +6,7 @@ use crate::client::Connection;
 use crate::commands::{crawl, dataset, dead_letters, index, job, key, login, profile, search, source, tenant, user};
 use crate::failure::EXIT_CODES;
 use crate::output::Format;
-use crate::up;
+use crate::{admin, check, serve, up};
 
 /// Finds datasets, profiles them in full, and keeps them searchable.
 #[derive(Debug, Parser)]
@@ -28,11 +28,15 @@ pub struct Cli {
 pub enum Command {
     /// Run the whole mesh in this process.
     Up(Box<up::UpArgs>),
-    /// Look after a data directory while its mesh is stopped.
+    /// Run some roles of the mesh, as one process of several.
+    Serve(Box<serve::ServeArgs>),
+    /// Tell whether settings make sense and what they name answers.
+    Check(Box<check::CheckArgs>),
+    /// Look after the first administrator's token and the keys of a mesh.
     Admin {
         /// What to do.
         #[command(subcommand)]
-        command: AdminCommand,
+        command: admin::AdminCommand,
     },
     /// Sign in, and store the login for later commands.
     Login(login::LoginArgs),
@@ -110,17 +114,6 @@ pub enum Command {
     },
 }
 
-/// What to do with a data directory.
-#[derive(Debug, Subcommand)]
-pub enum AdminCommand {
-    /// Write the first administrator's token anew, so that whoever owns the directory has access again.
-    ResetToken {
-        /// The data directory.
-        #[arg(long, value_name = "DIR", default_value = up::DEFAULT_DATA_DIR)]
-        data_dir: std::path::PathBuf,
-    },
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -137,6 +130,12 @@ mod tests {
         for line in [
             "millrace up --demo --data-dir d --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --folder-root a --folder-root b",
             "millrace admin reset-token --data-dir d",
+            "millrace admin reset-token --config mesh.toml",
+            "millrace admin create-key gateway.key",
+            "millrace admin create-key --hash hash.key",
+            "millrace check --config mesh.toml --roles gateway --output json",
+            "millrace serve --roles gateway --config mesh.toml --data-dir d --listen 127.0.0.1:0",
+            "millrace serve --roles catalog,discovery --listen catalog=127.0.0.1:0 --admin-listen 127.0.0.1:0",
             "millrace source add folder data --title T --every 1h --dry-run",
             "millrace source add http-index http://host/data/ --wait",
             "millrace source list --output json",

@@ -5,6 +5,7 @@ mod connection;
 mod credential;
 mod login;
 mod pages;
+mod tls;
 mod upload;
 mod watch;
 
@@ -16,6 +17,8 @@ pub use login::Login;
 pub use pages::{PAGE, pages};
 pub use upload::{Piece, Upload};
 pub use watch::{Seen, Watched, follow};
+
+use std::path::Path;
 
 use proto::catalog::v1::catalog_service_client::CatalogServiceClient;
 use proto::common::v1::operator_service_client::OperatorServiceClient;
@@ -49,12 +52,12 @@ impl Client {
     /// Connects, with the credential that the options, the environment or the stored login name.
     pub async fn connect(options: &Connection) -> Result<Self, Failure> {
         let (address, credential) = options.resolve()?;
-        Self::to(address, credential).await
+        Self::to(address, options.ca_file().as_deref(), credential).await
     }
 
-    /// Connects to `address` with this credential.
-    pub async fn to(address: String, credential: Credential) -> Result<Self, Failure> {
-        let channel = connection::open(&address).await?;
+    /// Connects to `address` with this credential; by TLS, `ca_file` tells whom to believe.
+    pub async fn to(address: String, ca_file: Option<&Path>, credential: Credential) -> Result<Self, Failure> {
+        let channel = connection::open(&address, ca_file).await?;
         let client = Self { address, channel, bearer: Bearer::default(), credential, tenant: OnceCell::new() };
         client.refresh().await?;
         Ok(client)

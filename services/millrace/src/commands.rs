@@ -21,11 +21,11 @@ use std::io::Write;
 
 use clap::CommandFactory;
 
-use crate::cli::{AdminCommand, Cli, Command};
+use crate::cli::{Cli, Command};
 use crate::client::{Client, Connection};
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::up;
+use crate::{admin, check, serve, up};
 
 pub use follow::{crawl_to_end, datasets_settled, print_changes, rebuild_to_end};
 
@@ -49,7 +49,9 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
     let context = Context { connection: cli.connection, out: Output::new(cli.output) };
     match cli.command {
         Command::Up(args) => up::run(*args).await,
-        Command::Admin { command: AdminCommand::ResetToken { data_dir } } => up::reset_token(&data_dir).await,
+        Command::Serve(args) => serve::run(*args).await,
+        Command::Check(args) => check::run(&context, *args).await,
+        Command::Admin { command } => admin::run(command).await,
         Command::Completions { shell } => completions(shell),
         Command::Profile(args) => profile::run(&context, args).await,
         command => until_interrupted(client_command(&context, command)).await,
@@ -72,7 +74,12 @@ async fn client_command(context: &Context, command: Command) -> Result<(), Failu
         Command::Key { command } => key::run(context, command).await,
         Command::Status { role } => status::run(context, role).await,
         Command::DeadLetters { command } => dead_letters::run(context, command).await,
-        Command::Up(_) | Command::Admin { .. } | Command::Completions { .. } | Command::Profile(_) => {
+        Command::Up(_)
+        | Command::Serve(_)
+        | Command::Check(_)
+        | Command::Admin { .. }
+        | Command::Completions { .. }
+        | Command::Profile(_) => {
             unreachable!("`run` takes these itself")
         }
     }

@@ -57,6 +57,11 @@ impl Failure {
         Self { code: 130, message: String::new() }
     }
 
+    /// What it says.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Prints the line, and gives the exit code.
     pub fn report(&self) -> ExitCode {
         if !self.message.is_empty() {
@@ -99,7 +104,7 @@ fn exit_code(code: Code) -> u8 {
 }
 
 /// The reason, the sentence, every bad field, and what to do: on one line.
-fn line(status: &Status) -> String {
+pub fn line(status: &Status) -> String {
     let details = status.get_error_details();
     let info = details.error_info();
     let mut text = match info {

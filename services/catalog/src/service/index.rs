@@ -64,10 +64,9 @@ impl Catalog {
         Ok(Indexed { put, deleted, more })
     }
 
-    /// What is done once at start: leases of an earlier process end, an index that was not found whole is rebuilt, and
-    /// what an older index lost is taken again.
+    /// What is done once at start: an index that was not found whole is rebuilt, and what an older index lost is taken
+    /// again.
     pub async fn catch_up(&self, all: SystemScope, state: &State) -> Result<(), Error> {
-        self.rebuild_queue().release_all().await?;
         if state.needs_rebuild() {
             return self.rebuild_missing(all, state).await;
         }

@@ -69,6 +69,7 @@ impl Harness {
         let opened = TantivyIndex::open(at("index")).await.unwrap();
         let deps = Deps {
             database: Database::open(&url("sqlite", "catalog.db"), &migrations(), clock.shared()).await.unwrap(),
+            sole_owner: true,
             bus: Arc::new(SqliteLog::open(&url("sqlite", "events.db"), clock.shared()).await.unwrap()),
             objects: objects::open(&url("file", "objects")).await.unwrap(),
             index: Arc::new(opened.index),

@@ -1,6 +1,6 @@
 //! Which gateway, and as whom.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -8,6 +8,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::credential::Credential;
 use super::login::Login;
+use super::tls;
 use crate::failure::Failure;
 
 /// Where `millrace up` listens when it is not told otherwise.
@@ -25,6 +26,10 @@ pub struct Connection {
     /// A file that holds a token. Else the token in $MILLRACE_TOKEN, else the stored login.
     #[arg(long, global = true, value_name = "FILE", help_heading = "Connection")]
     pub token_file: Option<PathBuf>,
+    /// The authorities, in PEM, of which one signed the certificate of a gateway at https://. Else $MILLRACE_CA_FILE, else
+    /// those of the system.
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Connection")]
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Connection {
@@ -35,6 +40,11 @@ impl Connection {
             Some(address) => Ok(address),
             None => Ok(Login::load()?.map_or_else(|| DEFAULT_ADDRESS.to_owned(), |login| login.address)),
         }
+    }
+
+    /// The file of authorities that was named.
+    pub fn ca_file(&self) -> Option<PathBuf> {
+        self.ca_file.clone().or_else(|| runtime::config::env("MILLRACE_CA_FILE").map(PathBuf::from))
     }
 
     /// The token that was named, by file or environment.
@@ -78,15 +88,14 @@ fn same(one: &str, other: &str) -> bool {
 
 /// The endpoint at an address, HOST:PORT or a URL.
 fn endpoint(address: &str) -> Result<Endpoint, Failure> {
-    if address.starts_with("https://") {
-        return Err(Failure::usage(format!("{address}: this version speaks plain text alone; write http://")));
-    }
     let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
-    let endpoint = Endpoint::from_shared(url)
-        .ok()
-        .filter(|endpoint| endpoint.uri().host().is_some() && endpoint.uri().scheme_str() == Some("http"));
-    let endpoint = endpoint.ok_or_else(|| {
-        Failure::usage(format!("`{address}` is no address: write HOST:PORT, as in {DEFAULT_ADDRESS}"))
+    let known = |endpoint: &Endpoint| {
+        endpoint.uri().host().is_some() && matches!(endpoint.uri().scheme_str(), Some("http" | "https"))
+    };
+    let endpoint = Endpoint::from_shared(url).ok().filter(known).ok_or_else(|| {
+        Failure::usage(format!(
+            "`{address}` is no address: write HOST:PORT, as in {DEFAULT_ADDRESS}, or https://HOST:PORT"
+        ))
     })?;
     Ok(endpoint
         .connect_timeout(CONNECT_TIMEOUT)
@@ -95,8 +104,13 @@ fn endpoint(address: &str) -> Result<Endpoint, Failure> {
         .tcp_nodelay(true))
 }
 
-pub(super) async fn open(address: &str) -> Result<Channel, Failure> {
-    endpoint(address)?.connect().await.map_err(|error| {
+pub(super) async fn open(address: &str, ca_file: Option<&Path>) -> Result<Channel, Failure> {
+    let endpoint = endpoint(address)?;
+    let connected = match endpoint.uri().scheme_str() {
+        Some("https") => endpoint.connect_with_connector(tls::connector(ca_file)?).await,
+        _ => endpoint.connect().await,
+    };
+    connected.map_err(|error| {
         let cause = std::iter::successors(std::error::Error::source(&error), |cause| cause.source()).last();
         let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
         Failure::unreachable(format!(
@@ -113,7 +127,7 @@ mod tests {
     fn an_address_is_a_host_and_port_or_a_url() {
         assert!(endpoint("127.0.0.1:7070").is_ok());
         assert!(endpoint("http://mesh.example:80").is_ok());
-        assert!(endpoint("https://mesh.example").is_err());
+        assert!(endpoint("https://mesh.example").is_ok());
         assert!(endpoint("ftp://mesh.example").is_err());
         assert!(endpoint("two words").is_err());
     }

@@ -1,6 +1,7 @@
 //! `login`, `logout`, `whoami`.
 
 use std::io::{BufRead, IsTerminal};
+use std::path::Path;
 
 use clap::Args;
 use proto::identity::v1::{Caller, GetCallerRequest, LoginRequest, LogoutRequest};
@@ -25,16 +26,16 @@ pub struct LoginArgs {
 }
 
 pub async fn login(context: &Context, args: LoginArgs) -> Result<(), Failure> {
-    let address = context.connection.address()?;
+    let (address, ca_file) = (context.connection.address()?, context.connection.ca_file());
     // A token in the environment serves by itself and is not what somebody who types `login` means.
     let login = match &context.connection.token_file {
         Some(_) => {
             let token = context.connection.named_token()?.unwrap_or_default();
             Login::by_key(address.clone(), token)
         }
-        None => by_password(address.clone(), args).await?,
+        None => by_password(address.clone(), ca_file.as_deref(), args).await?,
     };
-    let client = Client::to(address, Credential::Token(login.token.clone())).await?;
+    let client = Client::to(address, ca_file.as_deref(), Credential::Token(login.token.clone())).await?;
     let reply = client.identity().get_caller(GetCallerRequest {}).await?.into_inner();
     let path = login.store()?;
     let caller = reply.caller.unwrap_or_default();
@@ -42,8 +43,8 @@ pub async fn login(context: &Context, args: LoginArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn by_password(address: String, args: LoginArgs) -> Result<Login, Failure> {
-    let client = Client::to(address.clone(), Credential::None).await?;
+async fn by_password(address: String, ca_file: Option<&Path>, args: LoginArgs) -> Result<Login, Failure> {
+    let client = Client::to(address.clone(), ca_file, Credential::None).await?;
     let password_stdin = args.password_stdin;
     let asked = move || {
         let user = match args.user {
@@ -85,12 +86,13 @@ fn first_line() -> Result<String, Failure> {
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-pub async fn logout(_: &Context) -> Result<(), Failure> {
+pub async fn logout(context: &Context) -> Result<(), Failure> {
     let login = Login::load()?;
     // The session ends at the mesh too; where that cannot be reached, the file goes all the same.
     let ended = match login {
         Some(Login { address, refresh_token: Some(refresh_token), .. }) => {
-            let client = Client::to(address, Credential::None).await;
+            let ca_file = context.connection.ca_file();
+            let client = Client::to(address, ca_file.as_deref(), Credential::None).await;
             match client {
                 Ok(client) => {
                     client.identity().logout(LogoutRequest { refresh_token }).await.map(drop).map_err(Failure::from)

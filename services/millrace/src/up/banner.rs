@@ -10,6 +10,8 @@ use crate::output;
 pub struct Banner {
     /// The gateway.
     pub gateway: SocketAddr,
+    /// Whether it speaks TLS.
+    pub tls: bool,
     /// The admin page.
     pub admin: SocketAddr,
     /// The file with the administrator's token.
@@ -35,12 +37,13 @@ impl Banner {
             ("  admin page", format!("http://{}/", self.admin)),
             ("  token", format!("{} ({state})", self.token.display())),
         ]);
+        let (plaintext, scheme) = if self.tls { ("", "https://") } else { ("-plaintext ", "") };
         format!(
             "\nMillrace is ready.\n\n{place}\n\nTry, in another terminal:\n\n\
-             grpcurl -plaintext -H \"authorization: Bearer $(cat {token})\" -d '{{\"parent\": \"tenants/main\"}}' \
+             grpcurl {plaintext}-H \"authorization: Bearer $(cat {token})\" -d '{{\"parent\": \"tenants/main\"}}' \
              {gateway} millrace.catalog.v1.CatalogService/ListDatasets\n\n\
-             {program} dataset list --address {gateway} --token-file {token}\n\n\
-             {program} search bird strikes --address {gateway} --token-file {token}\n\n\
+             {program} dataset list --address {scheme}{gateway} --token-file {token}\n\n\
+             {program} search bird strikes --address {scheme}{gateway} --token-file {token}\n\n\
              Ctrl-C stops the mesh.\n"
         )
     }
@@ -61,12 +64,16 @@ mod tests {
     fn the_calls_name_token_and_program_as_a_shell_reads_them() {
         let banner = Banner {
             gateway: "127.0.0.1:7070".parse().unwrap(),
+            tls: false,
             admin: "127.0.0.1:1".parse().unwrap(),
             token: PathBuf::from("/data of mine/admin.token"),
         };
         let text = banner.text(Path::new("/opt/millrace"));
         assert!(text.contains("Bearer $(cat '/data of mine/admin.token')\""), "{text}");
         assert!(text.contains("/opt/millrace dataset list --address 127.0.0.1:7070"), "{text}");
+        assert!(text.contains("grpcurl -plaintext -H"), "{text}");
+        let text = Banner { tls: true, ..banner }.text(Path::new("/opt/millrace"));
+        assert!(text.contains("grpcurl -H") && text.contains("--address https://127.0.0.1:7070"), "{text}");
         assert_eq!(quoted(Path::new("it's")), r"'it'\''s'");
     }
 }

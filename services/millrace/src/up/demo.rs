@@ -38,7 +38,7 @@ pub async fn register(banner: &Banner, folder: &Path) -> Result<(), Failure> {
         let path = banner.token.display();
         Failure::other(format!("cannot read {path} ({error}); `millrace admin reset-token` writes it anew"))
     })?;
-    let client = Client::to(banner.gateway.to_string(), Credential::Token(token.trim().to_owned())).await?;
+    let client = Client::to(banner.gateway.to_string(), None, Credential::Token(token.trim().to_owned())).await?;
     let started = match create(&client, folder).await? {
         Some(crawl) => crawl,
         None => known(&client, folder).await?,

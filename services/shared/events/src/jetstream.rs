@@ -91,6 +91,17 @@ impl JetStream {
         Ok(bus)
     }
 
+    /// Connects as [`Self::open`] does and says what answered; fails as it would. Declares and changes nothing.
+    pub async fn probe(url: &str, settings: &Settings) -> Result<String, BusError> {
+        settings.validate()?;
+        let client = server::connect(url, settings, watch::Sender::new(0)).await?;
+        let server = server::check(&client)?;
+        let (context, timeout) = (jetstream::new(client.clone()), settings.timeout.as_duration());
+        let api = Api { client, context, server, timeout };
+        server::check_account(&api).await?;
+        Ok(api.server.to_string())
+    }
+
     /// Drops events older than their stream's retention that every declared consumer has acknowledged; the last event
     /// of a stream stays. Publishing does this by itself now and then. Gives how many were dropped.
     pub async fn sweep(&self) -> Result<u64, BusError> {

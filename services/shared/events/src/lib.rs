@@ -43,7 +43,7 @@ pub use error::{BusError, Error, HandlerError};
 pub use event::{Event, service, thing};
 pub use handler::Handler;
 pub use jetstream::{JetStream, Settings};
-pub use open::{open, problems};
+pub use open::{open, probe, problems};
 pub use relay::{Relay, Relayed};
 pub use sqlite_log::SqliteLog;
 pub use stats::queue_stats;

@@ -20,6 +20,15 @@ pub async fn open(url: &str, settings: &Settings, clock: Arc<dyn Clock>) -> Resu
     }
 }
 
+/// Looks whether the bus at `url` could be opened, and says what it is. Declares and changes nothing.
+pub async fn probe(url: &str, settings: &Settings) -> Result<String, BusError> {
+    match url.split(':').next() {
+        Some("sqlite") => Ok("a log in a file".to_owned()),
+        Some("nats" | "tls") => JetStream::probe(url, settings).await,
+        _ => Err(no_bus()),
+    }
+}
+
 /// Tells what is wrong with a URL and the settings of JetStream, as far as that can be told without a server.
 pub fn problems(url: &str, settings: &Settings) -> Vec<BusError> {
     let known = matches!(url.split(':').next(), Some("sqlite" | "nats" | "tls"));
@@ -48,5 +57,8 @@ mod tests {
         assert!(matches!(error, BusError::Setting { setting: "url", .. }), "{error}");
         let nobody = open("nats://127.0.0.1:9", &Settings::default(), clock.shared()).await.unwrap_err();
         assert!(matches!(nobody, BusError::Unavailable(_)), "{nobody}");
+        let nobody = probe("nats://127.0.0.1:9", &Settings::default()).await.unwrap_err();
+        assert!(matches!(nobody, BusError::Unavailable(_)), "{nobody}");
+        assert!(probe("kafka://h:1", &Settings::default()).await.is_err());
     }
 }

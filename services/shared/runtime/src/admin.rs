@@ -1,7 +1,7 @@
 //! The admin page: metrics for Prometheus, health for supervisors, the loops for people.
 
 use std::fmt::Write;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::extract::State;
@@ -13,16 +13,36 @@ use tokio_util::sync::CancellationToken;
 use types::{BoxError, Loops};
 
 use crate::telemetry::Metrics;
+use crate::{Readiness, Tasks};
 
-/// What the admin page shows.
+/// What the admin page shows. Clones share it: roles join while it is served.
 #[derive(Clone)]
-pub struct Page {
-    /// Each role with its loops.
-    pub roles: Vec<(&'static str, Arc<dyn Loops>)>,
-    /// The metrics of the process.
-    pub metrics: Option<Metrics>,
-    /// The version of the binary.
-    pub version: &'static str,
+pub struct Page(Arc<Shown>);
+
+struct Shown {
+    version: &'static str,
+    metrics: Option<Metrics>,
+    start: Readiness,
+    roles: Mutex<Vec<Role>>,
+}
+
+/// A role with its loops.
+type Role = (&'static str, Arc<dyn Loops>);
+
+impl Page {
+    /// A page without roles, of this version of the binary. `start` tells what the process waits for before it has any.
+    pub fn new(version: &'static str, metrics: Option<Metrics>, start: Readiness) -> Self {
+        Self(Arc::new(Shown { version, metrics, start, roles: Mutex::default() }))
+    }
+
+    /// Shows the loops of a role from now on.
+    pub fn show(&self, tasks: &Tasks) {
+        self.0.roles.lock().unwrap_or_else(PoisonError::into_inner).push((tasks.role(), tasks.states()));
+    }
+
+    fn roles(&self) -> Vec<Role> {
+        self.0.roles.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// Serves `/metrics`, `/healthz` (the process lives), `/readyz` (all roles take calls) and `/`, a page of the loops.
@@ -43,20 +63,23 @@ fn routes(page: Page) -> Router {
 }
 
 async fn metrics(State(page): State<Page>) -> impl IntoResponse {
-    let text = page.metrics.map(|metrics| metrics.render()).unwrap_or_default();
+    let text = page.0.metrics.as_ref().map(Metrics::render).unwrap_or_default();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }
 
 async fn ready(State(page): State<Page>) -> (StatusCode, String) {
-    let not_ready =
-        |(role, loops): &(&str, Arc<dyn Loops>)| loops.readiness().err().map(|reason| format!("{role}: {reason}\n"));
-    let reasons: String = page.roles.iter().filter_map(not_ready).collect();
+    let not_ready = |(role, loops): &Role| loops.readiness().err().map(|reason| format!("{role}: {reason}\n"));
+    let start = page.0.start.get().err().map(|reason| format!("{reason}\n"));
+    let reasons: String = start.into_iter().chain(page.roles().iter().filter_map(not_ready)).collect();
     if reasons.is_empty() { (StatusCode::OK, "ok\n".to_owned()) } else { (StatusCode::SERVICE_UNAVAILABLE, reasons) }
 }
 
 async fn loops(State(page): State<Page>) -> Html<String> {
     let mut rows = String::new();
-    for (role, loops) in &page.roles {
+    if let Err(reason) = page.0.start.get() {
+        let _ = writeln!(rows, "<tr><th colspan=5>{}", escape(&reason));
+    }
+    for (role, loops) in page.roles() {
         let state = loops.readiness().map_or_else(|reason| format!("not ready: {reason}"), |()| "ready".to_owned());
         let _ = writeln!(rows, "<tr><th colspan=5>{role}: {}", escape(&state));
         for one in loops.loops() {
@@ -72,7 +95,7 @@ async fn loops(State(page): State<Page>) -> Html<String> {
          <style>body{{font:14px sans-serif;margin:2em}}td,th{{text-align:left;padding:.2em 1em .2em 0}}</style>\
          <h1>Millrace {version}</h1><p><a href=/metrics>metrics</a> · <a href=/readyz>readiness</a>\
          <table><tr><th>loop<th>last round<th>took<th>report<th>error\n{rows}</table>",
-        version = page.version
+        version = page.0.version
     ))
 }
 
@@ -101,11 +124,18 @@ mod tests {
     async fn readiness_follows_the_roles() {
         let mut tasks = Tasks::new("catalog");
         tasks.add("indexer", crate::Period::secs(1), Box::new(Never));
-        let page = Page { roles: vec![("catalog", tasks.states())], metrics: None, version: "0" };
+        let start = Readiness::new();
+        let page = Page::new("0", None, start.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
+        let (shown, stopped) = (page.clone(), stop.clone());
         let client = async {
+            start.set_not_ready("waiting for the store");
+            assert!(get(address, "/readyz").await.contains("waiting for the store"));
+            assert!(get(address, "/").await.contains("waiting for the store"));
+            shown.show(&tasks);
+            start.set_ready();
             assert!(get(address, "/readyz").await.contains("503"));
             tasks.readiness().set_ready();
             assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 200"));
@@ -113,7 +143,7 @@ mod tests {
             assert!(get(address, "/metrics").await.starts_with("HTTP/1.1 200"));
             stop.cancel();
         };
-        let (served, ()) = tokio::join!(serve(listener, page, stop.clone()), client);
+        let (served, ()) = tokio::join!(serve(listener, page, stopped), client);
         served.unwrap();
     }
 

@@ -4,33 +4,62 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 
 use tokio::net::TcpListener;
 
+use super::role::{Role, Shape};
 use super::settings::Settings;
 use crate::failure::Failure;
 
 /// The listeners of the process.
 pub struct Sockets {
-    /// The mesh.
-    pub gateway: TcpListener,
+    /// Each role that listens.
+    pub roles: Vec<(Role, TcpListener)>,
     /// The admin page.
     pub admin: TcpListener,
 }
 
+/// Where the listeners are reached on this machine.
+#[derive(Debug, Clone)]
+pub struct Addresses {
+    /// Each role that listens.
+    pub roles: Vec<(Role, SocketAddr)>,
+    /// The admin page.
+    pub admin: SocketAddr,
+}
+
 impl Sockets {
-    /// Binds both, or fails on one line.
-    pub async fn bind(settings: &Settings) -> Result<Self, Failure> {
-        let gateway = bind("listen", &settings.listen, settings.allow_plaintext).await?;
+    /// Binds all, or fails on one line.
+    pub async fn bind(settings: &Settings, shape: &Shape) -> Result<Self, Failure> {
+        let mut roles = Vec::new();
+        for role in shape.listening() {
+            let plaintext = settings.allow_plaintext || settings.has_tls(role);
+            roles.push((role, bind(setting(role), settings.listen(role), plaintext).await?));
+        }
         let admin = bind("admin_listen", &settings.admin_listen, settings.allow_plaintext).await?;
-        Ok(Self { gateway, admin })
+        Ok(Self { roles, admin })
     }
 
-    /// Where clients on this machine reach the gateway.
-    pub fn gateway_address(&self) -> SocketAddr {
-        reachable(&self.gateway)
+    /// Where they are reached on this machine.
+    pub fn addresses(&self) -> Addresses {
+        Addresses {
+            roles: self.roles.iter().map(|(role, listener)| (*role, reachable(listener))).collect(),
+            admin: reachable(&self.admin),
+        }
     }
+}
 
-    /// Where the admin page is reached on this machine.
-    pub fn admin_address(&self) -> SocketAddr {
-        reachable(&self.admin)
+impl Addresses {
+    /// Where the gateway is, in a process that has it.
+    pub fn gateway(&self) -> Option<SocketAddr> {
+        self.roles.iter().find(|(role, _)| *role == Role::Gateway).map(|(_, address)| *address)
+    }
+}
+
+/// The setting that says where a role listens.
+pub fn setting(role: Role) -> &'static str {
+    match role {
+        Role::Gateway => "listen",
+        Role::Discovery => "listeners.discovery",
+        Role::Profiling => "listeners.profiling",
+        Role::Catalog => "listeners.catalog",
     }
 }
 
@@ -40,9 +69,14 @@ pub fn resolve(setting: &str, address: &str, allow_plaintext: bool) -> Result<Ve
     let addresses = found
         .map_err(|error| format!("`{setting}`: {address} is no address to listen on ({error}); write HOST:PORT"))?;
     if !allow_plaintext && !addresses.iter().all(|address| address.ip().to_canonical().is_loopback()) {
+        let tls = match setting {
+            "listen" => ", or give it a certificate (`gateway.tls`)",
+            "admin_listen" => "",
+            _ => ", or give the roles certificates (`tls`)",
+        };
         return Err(format!(
             "`{setting}`: {address} reaches beyond the loopback, where passwords and tokens would travel in plain text; \
-             listen on 127.0.0.1, or say `--allow-plaintext` where the network is trusted"
+             listen on 127.0.0.1{tls}, or say `--allow-plaintext` where the network is trusted"
         ));
     }
     Ok(addresses)
@@ -51,9 +85,12 @@ pub fn resolve(setting: &str, address: &str, allow_plaintext: bool) -> Result<Ve
 async fn bind(setting: &str, address: &str, allow_plaintext: bool) -> Result<TcpListener, Failure> {
     let addresses = resolve(setting, address, allow_plaintext).map_err(Failure::usage)?;
     TcpListener::bind(addresses.as_slice()).await.map_err(|error| {
+        let other = match setting.strip_prefix("listeners.") {
+            Some(role) => format!("--listen {role}="),
+            None => format!("--{}", setting.replace('_', "-")),
+        };
         Failure::other(format!(
-            "cannot listen on {address} ({error}); stop what listens there, or choose another with `--{}`",
-            setting.replace('_', "-")
+            "cannot listen on {address} ({error}); stop what listens there, or choose another with `{other}`"
         ))
     })
 }
@@ -87,8 +124,9 @@ mod tests {
     async fn a_port_that_is_taken_is_named() {
         let taken = bind("listen", "127.0.0.1:0", false).await.ok().unwrap();
         let address = taken.local_addr().unwrap().to_string();
-        let failure = bind("listen", &address, false).await.unwrap_err();
-        let text = format!("{failure:?}");
-        assert!(text.contains(&address) && text.contains("--listen"), "{text}");
+        for (setting, flag) in [("listen", "--listen"), ("listeners.catalog", "--listen catalog=")] {
+            let text = format!("{:?}", bind(setting, &address, false).await.unwrap_err());
+            assert!(text.contains(&address) && text.contains(flag), "{text}");
+        }
     }
 }

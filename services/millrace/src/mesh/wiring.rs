@@ -1,0 +1,236 @@
+//! The wiring: each role gets its back ends, its routes go behind a transport, and the gateway gets the transports.
+//!
+//! A role of this process and one of another are reached by the same client type through the same layers; what runs where
+//! shows in [`Wiring::gateway`] and nowhere else.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use events::EventBus;
+use fetch::Fetcher;
+use futures::future::join_all;
+use objects::ObjectStore;
+use rpc::{Served, ServerOptions};
+use runtime::{Service, Tasks};
+use search::TantivyIndex;
+use sql::Database;
+use tonic::service::Routes;
+
+use super::keys::{self, Keys, Missing};
+use super::role::{Role, Shape};
+use super::stores::{Migrations, Stores};
+use super::tls::Certificates;
+use super::{failed, peers, unusable};
+use crate::failure::Failure;
+
+/// The roles of a process, wired; nothing of it runs yet.
+pub struct Mesh {
+    /// What answers for each role.
+    pub served: BTreeMap<Role, Served>,
+    /// The loops of every role.
+    pub tasks: Vec<Tasks>,
+}
+
+/// Wires the roles of `shape` on `stores`. The future closes the stores, once nothing uses them any more.
+pub async fn build(
+    stores: &Stores<'_>,
+    shape: &Shape,
+    certificates: &Certificates,
+) -> Result<(Mesh, impl Future<Output = ()> + Send + use<>), Failure> {
+    let bus = if shape.uses_events() { Some(stores.bus().await?) } else { None };
+    let objects = if shape.uses_objects() { Some(stores.objects().await?) } else { None };
+    let fetcher = Fetcher::new(stores.settings.policy(stores.dir.path().to_owned())).map_err(failed)?;
+    let sweep = objects.as_ref().and_then(|objects| stores.sweep(objects));
+    let tasks = certificates.reloading().into_iter().chain(sweep).collect();
+    let mesh = Mesh { served: BTreeMap::new(), tasks };
+    let keys = Keys::open(&stores.settings.identity, shape, &stores.clock)?;
+    let mut wiring = Wiring { stores, certificates, keys, fetcher, databases: Vec::new(), mesh };
+    let door = match shape.has(Role::Gateway) {
+        true => Some(wiring.identities().await?),
+        false => None,
+    };
+    for role in shape.roles() {
+        match (role, &bus, &objects) {
+            (Role::Discovery, Some(bus), _) => wiring.discovery(bus.clone()).await?,
+            (Role::Profiling, Some(bus), Some(objects)) => wiring.profiling(bus.clone(), objects.clone()).await?,
+            (Role::Catalog, Some(bus), Some(objects)) => wiring.catalog(bus.clone(), objects.clone()).await?,
+            (Role::Discovery | Role::Profiling | Role::Catalog, ..) => unreachable!("what a role uses was opened"),
+            (Role::Gateway, ..) => {}
+        }
+    }
+    if let Some(door) = door {
+        wiring.gateway(door).await?;
+    }
+    let Wiring { databases, mesh, .. } = wiring;
+    let closing = async move {
+        join_all(databases.iter().map(Database::close)).await;
+        if let Some(bus) = bus {
+            bus.close().await;
+        }
+    };
+    Ok((mesh, closing))
+}
+
+struct Wiring<'a> {
+    stores: &'a Stores<'a>,
+    certificates: &'a Certificates,
+    keys: Keys,
+    fetcher: Fetcher,
+    databases: Vec<Database>,
+    mesh: Mesh,
+}
+
+/// The gateway's store, and the key of what it holds.
+struct Identities {
+    database: Database,
+    hash_key: types::Secret<[u8; 32]>,
+}
+
+impl Wiring<'_> {
+    async fn discovery(&mut self, bus: Arc<dyn EventBus>) -> Result<(), Failure> {
+        let database = self.database(Role::Discovery, &discovery::migrations()).await?;
+        let (sole_owner, fetcher) = (self.sole_owner(), self.fetcher.clone());
+        let deps = discovery::Deps { database, sole_owner, bus, fetcher };
+        let service = discovery::build(self.stores.settings.discovery.clone(), deps).await.map_err(failed)?;
+        self.add(Role::Discovery, service);
+        Ok(())
+    }
+
+    async fn profiling(&mut self, bus: Arc<dyn EventBus>, objects: Arc<dyn ObjectStore>) -> Result<(), Failure> {
+        let database = self.database(Role::Profiling, &profiling::migrations()).await?;
+        let (sole_owner, fetcher, spool) = (self.sole_owner(), self.fetcher.clone(), self.spool()?);
+        let deps = profiling::Deps { database, sole_owner, bus, objects, fetcher, spool };
+        let service = profiling::build(self.stores.settings.profiling.clone(), deps).await.map_err(failed)?;
+        self.add(Role::Profiling, service);
+        Ok(())
+    }
+
+    async fn catalog(&mut self, bus: Arc<dyn EventBus>, objects: Arc<dyn ObjectStore>) -> Result<(), Failure> {
+        let database = self.database(Role::Catalog, &catalog::migrations()).await?;
+        let index = TantivyIndex::open(self.stores.dir.join("index")).await.map_err(failed)?;
+        let deps = catalog::Deps {
+            database,
+            sole_owner: self.sole_owner(),
+            bus,
+            objects,
+            index: Arc::new(index.index),
+            index_state: index.state,
+            fetcher: self.fetcher.clone(),
+            spool: self.spool()?,
+        };
+        let service = catalog::build(self.stores.settings.catalog.clone(), deps).await.map_err(failed)?;
+        self.add(Role::Catalog, service);
+        Ok(())
+    }
+
+    /// Opens the gateway's store, and gives an empty one its first administrator. Of several gateways one does it, and
+    /// the others find the tenant there.
+    async fn identities(&mut self) -> Result<Identities, Failure> {
+        let (settings, dir) = (self.stores.settings, self.stores.dir);
+        let known = settings.store.is_shared() || dir.join("gateway.db").exists();
+        let missing = if known { Missing::Refuse } else { Missing::Make };
+        let hash_key = keys::hash_key(&settings.hash_key_file(dir.path()), missing)?;
+        let database = self.database(Role::Gateway, &gateway::migrations()).await?;
+        let token_file = settings.token_file(dir.path());
+        let made = gateway::bootstrap(&database, &hash_key, keys::keeper(&token_file)).await.map_err(failed)?;
+        if made.is_some() {
+            tracing::info!(file = %token_file.display(), "wrote the first administrator's key");
+        }
+        Ok(Identities { database, hash_key })
+    }
+
+    async fn gateway(&mut self, identities: Identities) -> Result<(), Failure> {
+        let mut transports = BTreeMap::new();
+        for role in Role::SERVICES {
+            let transport = match self.mesh.served.get(&role) {
+                Some(served) => {
+                    let (transport, plug) = rpc::in_process();
+                    plug.connect(served.clone());
+                    transport
+                }
+                None => peers::connect(self.stores.settings, self.certificates, role)?,
+            };
+            transports.insert(role.name().to_owned(), transport);
+        }
+        let deps = gateway::Deps {
+            database: identities.database,
+            sole_owner: self.sole_owner(),
+            transports,
+            signer: self.keys.signers[&Role::Gateway].clone(),
+            verifier: self.keys.verifier.clone(),
+            clock: self.stores.clock.clone(),
+            hash_key: identities.hash_key,
+        };
+        let service = gateway::build(self.stores.settings.gateway.clone(), deps).await.map_err(failed)?;
+        self.mesh.served.insert(Role::Gateway, service.routes);
+        self.mesh.tasks.push(service.tasks);
+        Ok(())
+    }
+
+    /// Opens the store of a role, which is closed at the end.
+    async fn database(&mut self, role: Role, migrations: &[&'static Migrations]) -> Result<Database, Failure> {
+        let database = self.stores.database(role, migrations).await?;
+        self.databases.push(database.clone());
+        Ok(database)
+    }
+
+    /// Whether stores belong to this process alone, so that leases in them are of a process that is gone.
+    fn sole_owner(&self) -> bool {
+        !self.stores.settings.store.is_shared()
+    }
+
+    fn spool(&self) -> Result<std::path::PathBuf, Failure> {
+        self.stores.dir.folder("spool").map_err(|error| unusable(self.stores.dir, error))
+    }
+
+    /// Puts the layers around a role's routes, whoever calls them and from where.
+    fn add(&mut self, role: Role, service: Service<Routes>) {
+        let ready = service.ready;
+        let readiness = Arc::new(move || ready.get());
+        let options = ServerOptions::new(readiness, self.keys.verifier.clone(), self.stores.clock.clone());
+        self.mesh.served.insert(role, rpc::server_stack(service.name, service.routes, options));
+        self.mesh.tasks.push(service.tasks);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::identity::v1::GetCallerRequest;
+    use runtime::lock::DataDir;
+    use runtime::{Readiness, Supervisor, SystemClock};
+
+    use super::*;
+    use crate::client::{Client, Credential};
+    use crate::mesh::settings::Settings;
+    use crate::mesh::waiting::Waiting;
+
+    #[tokio::test]
+    async fn the_mesh_takes_the_token_that_it_left_for_its_owner_and_keeps_it_over_a_restart() {
+        let folder = testkit::temp_dir();
+        let settings = Settings::of_defaults();
+        let certificates = Certificates::load(&settings, &Shape::alone()).ok().unwrap();
+        for _ in 0..2 {
+            let dir = DataDir::acquire(folder.path()).unwrap();
+            let waiting = Waiting::new(Readiness::new(), settings.patience());
+            let stores = Stores { settings: &settings, dir: &dir, clock: Arc::new(SystemClock), waiting };
+            let (mut mesh, closing) = build(&stores, &Shape::alone(), &certificates).await.ok().unwrap();
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap().to_string();
+            let mut supervisor = Supervisor::new(Arc::new(SystemClock));
+            mesh.tasks.into_iter().for_each(|tasks| supervisor.supervise(tasks));
+            let served = mesh.served.remove(&Role::Gateway).unwrap();
+            supervisor.serve("gateway", |stop| async move {
+                Ok(rpc::serve(listener, served, None, stop.cancelled_owned()).await?)
+            });
+            supervisor.at_end("stores", closing);
+            supervisor.ready();
+            let token = std::fs::read_to_string(dir.join("admin.token")).unwrap();
+            let client = Client::to(address, None, Credential::Token(token.trim().to_owned())).await.ok().unwrap();
+            let reply = client.identity().get_caller(GetCallerRequest {}).await.unwrap().into_inner();
+            assert_eq!(reply.caller.unwrap().user, "tenants/main/users/admin");
+            drop(client);
+            supervisor.run(async { "test" }).await.unwrap();
+        }
+    }
+}
