@@ -19,6 +19,14 @@ impl Bucket {
         Self { size: f64::from(size), per_second, level: f64::from(size), at: now }
     }
 
+    /// Holds `size` tokens from now on, and gets `per_second` back; what is beyond the size is lost, and nothing is won.
+    pub fn resize(&mut self, size: u32, per_second: f64, now: Timestamp) {
+        self.refill(now);
+        self.size = f64::from(size);
+        self.per_second = per_second;
+        self.level = self.level.min(self.size);
+    }
+
     /// Takes one token, or tells when there will be one.
     pub fn take(&mut self, now: Timestamp) -> Result<(), Duration> {
         self.refill(now);
@@ -63,6 +71,16 @@ mod tests {
         assert!(bucket.take(later).is_ok());
         assert!(bucket.take(later).is_err());
         assert!(bucket.is_full(later + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_bucket_that_changes_its_size_gives_nothing_away() {
+        let start = Timestamp::from_micros(0);
+        let mut bucket = Bucket::new(4, 4.0, start);
+        bucket.resize(2, 2.0, start);
+        bucket.resize(4, 4.0, start);
+        assert!(bucket.take(start).is_ok() && bucket.take(start).is_ok());
+        assert_eq!(bucket.take(start), Err(Duration::from_millis(250)));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use rpc::TlsSettings;
 use serde::{Deserialize, Serialize};
 use types::Span;
 
@@ -17,7 +18,7 @@ pub struct Config {
     /// The key under which tokens are hashed; empty: `hash.key` in the data directory.
     pub hash_key_file: PathBuf,
     /// The certificate that clients see; without one the port speaks plain text.
-    pub tls: Tls,
+    pub tls: TlsSettings,
     /// How long an access token is good.
     pub access_token_life: Span,
     /// How long a refresh token is good.
@@ -34,16 +35,6 @@ pub struct Config {
     pub login: Login,
     /// Bounds of calls.
     pub limits: Limits,
-}
-
-/// The certificate that clients see.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tls {
-    /// The certificate and those between it and its authority, in PEM; empty: none.
-    pub certificate: PathBuf,
-    /// Its private key, in PEM.
-    pub key: PathBuf,
 }
 
 /// Bounds of password logins.
@@ -93,11 +84,6 @@ impl Config {
                 problems.push(format!("gateway.{problem}"));
             }
         };
-        let (certificate, key) = (&self.tls.certificate, &self.tls.key);
-        check(
-            certificate.as_os_str().is_empty() == key.as_os_str().is_empty(),
-            "tls needs certificate and key, or neither".into(),
-        );
         for (name, span) in [
             ("access_token_life", self.access_token_life),
             ("refresh_token_life", self.refresh_token_life),
@@ -122,6 +108,10 @@ impl Config {
             let all = calls_per_second.min(burst).min(concurrent_calls).min(concurrent_streams);
             check(*all > 0, format!("limits.{name} holds a 0, which would let nobody in"));
         }
+        problems.extend(self.tls.problems("gateway.tls"));
+        if self.tls.calls() {
+            problems.push("gateway.tls.ca has no use: the gateway's port calls nobody; see `client_ca`".to_owned());
+        }
         problems
     }
 }
@@ -145,6 +135,7 @@ mod tests {
         config.refresh_token_life = "1s".parse().unwrap();
         config.login.concurrent_checks = 0;
         config.limits.address.burst = 0;
-        assert_eq!(config.validate().len(), 3);
+        config.tls.certificate = "/some/certificate.pem".into();
+        assert_eq!(config.validate().len(), 4);
     }
 }

@@ -99,12 +99,17 @@ pub enum Error {
     #[error("the request is wrong")]
     Bad(#[from] rpc::BadRequest),
     /// A limit was hit.
-    #[error("the limit `{name}` of {value} was hit")]
+    #[error(
+        "the limit `{name}` of {value} was hit{}",
+        if *gateways > 1 { format!("; this gateway has one share of {gateways} of it") } else { String::new() }
+    )]
     Limit {
         /// The setting.
         name: &'static str,
-        /// Its value, with unit.
+        /// Its value, with unit: that of the whole mesh.
         value: String,
+        /// How many gateways share it.
+        gateways: u32,
         /// When to come back.
         retry_after: Duration,
     },
@@ -218,6 +223,7 @@ impl Fault for Error {
             Self::RoleNotHeld { role } => vec![("role", (*role).to_owned())],
             Self::NotFound { name } | Self::AlreadyExists { name } => vec![("name", name.clone())],
             Self::RoleUnknown { role } | Self::RoleAbsent { role } => vec![("role", role.clone())],
+            Self::Limit { gateways, .. } => vec![("gateways", gateways.to_string())],
             Self::Store(error) => error.metadata(),
             _ => Vec::new(),
         }

@@ -1,7 +1,8 @@
 //! `grpc.health.v1.Health` for the whole mesh as one server.
 //!
 //! The status of a service is that of the role behind it; the empty name means all of them together. Roles are asked
-//! when somebody asks, and their answer serves for a second, so that this public call costs them little.
+//! for their own health when somebody asks, over the transports that calls take, and their answer serves for a second, so
+//! that this public call costs them little.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -10,11 +11,10 @@ use std::time::Duration;
 
 use futures::Stream;
 use futures::future::join_all;
-use proto::common::v1::GetStatusRequest;
-use proto::common::v1::operator_service_client::OperatorServiceClient;
 use tokio::time::{Instant, timeout};
 use tonic::{Request, Response, Status};
 use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::health_server::Health;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
@@ -34,7 +34,7 @@ pub struct MeshHealth {
 }
 
 impl MeshHealth {
-    /// Asks the roles of `mesh`, whose transports sign what is not signed.
+    /// Asks the roles of `mesh`.
     pub fn new(mesh: Mesh) -> Self {
         Self { mesh, known: Arc::default() }
     }
@@ -63,10 +63,9 @@ impl MeshHealth {
 
     async fn ask(&self, role: &str) -> bool {
         let Some(transport) = self.mesh.transport(role) else { return false };
-        let mut client = OperatorServiceClient::new(transport);
-        let question = GetStatusRequest { name: format!("services/{role}") };
-        match timeout(PATIENCE, client.get_status(question)).await {
-            Ok(Ok(answer)) => answer.into_inner().roles.iter().all(|role| role.ready),
+        let mut client = HealthClient::new(transport);
+        match timeout(PATIENCE, client.check(HealthCheckRequest::default())).await {
+            Ok(Ok(answer)) => answer.get_ref().status() == ServingStatus::Serving,
             Ok(Err(_)) | Err(_) => false,
         }
     }

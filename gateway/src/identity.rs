@@ -27,6 +27,7 @@ pub(crate) use grpc::Peer;
 pub(crate) use store::credentials;
 
 use crate::config::Config;
+use crate::fleet::Share;
 use crate::{Error, permission};
 
 /// Who may act here, and the calls that change it. Clones share all.
@@ -47,12 +48,13 @@ impl Identities {
         hash_key: token::HashKey,
         clock: Arc<dyn types::Clock>,
         config: &Config,
+        share: Share,
     ) -> Result<Self, Error> {
         Ok(Self {
             db,
             hash_key,
             passwords: password::Passwords::new(config.login.concurrent_checks).await?,
-            throttle: throttle::Throttle::new(config.login.clone(), clock),
+            throttle: throttle::Throttle::new(config.login.clone(), share, clock),
             revocations: Revocations::default(),
             access_life: config.access_token_life.as_duration(),
             refresh_life: config.refresh_token_life.as_duration(),

@@ -19,6 +19,7 @@ mod bucket;
 mod config;
 mod edge;
 mod error;
+mod fleet;
 mod forward;
 mod health;
 mod identity;
@@ -42,9 +43,10 @@ use tower::service_fn;
 use tower::util::BoxCloneSyncService;
 use types::{BoxFuture, Clock, DeadLetter, DeadLetters, OperateError, Queue, Queues, Secret};
 
-pub use config::{Config, DEFAULTS, Limit, Limits, Login, Tls};
+pub use config::{Config, DEFAULTS, Limit, Limits, Login};
 pub use error::Error;
 pub use identity::{bootstrap, reset_admin_key};
+pub use rpc::TlsSettings as Tls;
 
 /// The name of this role.
 pub const ROLE: &str = "gateway";
@@ -61,6 +63,9 @@ pub fn migrations() -> Vec<&'static Migrator> {
 pub struct Deps {
     /// Its own database, opened with [`migrations`].
     pub database: sql::Database,
+    /// Whether no other gateway uses the database: then there is nobody to share limits with, and nothing is written
+    /// to find out.
+    pub sole_owner: bool,
     /// The other roles of the mesh by name, `catalog` and so on, and how to reach them.
     pub transports: BTreeMap<String, Transport>,
     /// Asserts identities as `gateway`.
@@ -77,9 +82,15 @@ pub struct Deps {
 pub async fn build(config: Config, deps: Deps) -> Result<runtime::Service<Served>, BuildError> {
     runtime::config::ConfigError::check(config.validate())?;
     let hash_key = identity::token::HashKey::new(&deps.hash_key);
+    let share = fleet::Share::whole();
     let identities =
-        identity::Identities::new(deps.database.clone(), hash_key.clone(), deps.clock.clone(), &config).await?;
+        identity::Identities::new(deps.database.clone(), hash_key.clone(), deps.clock.clone(), &config, share.clone())
+            .await?;
     let mut tasks = Tasks::new(ROLE);
+    if !deps.sole_owner {
+        let fleet = fleet::Fleet::new(deps.database.clone(), share.clone());
+        tasks.add("fleet", Period::every(fleet::PERIOD), Box::new(fleet));
+    }
     tasks.add("sweep", Period::every(Duration::from_secs(3600)), Box::new(sweep::Sweep(identities.clone())));
 
     let asked = asked(&deps, &tasks);
@@ -100,7 +111,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<runtime::Service<Served
     let remember = config.credential_cache.as_duration();
     let authenticator =
         authenticate::Authenticator::new(deps.database.clone(), hash_key, identities.revocations(), remember);
-    let limiter = edge::Limiter::new(&config.limits, deps.clock.clone());
+    let limiter = edge::Limiter::new(&config.limits, &share, deps.clock.clone());
     let edge = edge::Edge::new(Arc::new(authenticator), limiter, deps.signer.clone(), inner);
     Ok(runtime::Service::new(BoxCloneSyncService::new(edge), tasks))
 }
@@ -112,6 +123,7 @@ fn options(config: &Config, deps: &Deps, tasks: &Tasks) -> ServerOptions {
         max_in_flight: config.concurrent_calls,
         max_streams: config.concurrent_streams,
         stream_idle: config.stream_idle.as_duration(),
+        infrastructure: false,
         ..ServerOptions::new(readiness, deps.verifier.clone(), deps.clock.clone())
     }
 }
@@ -121,7 +133,8 @@ fn options(config: &Config, deps: &Deps, tasks: &Tasks) -> ServerOptions {
 fn asked(deps: &Deps, tasks: &Tasks) -> forward::Mesh {
     let own =
         rpc::operator_service(ROLE, env!("CARGO_PKG_VERSION"), Arc::new(Nothing), tasks.states(), Arc::new(Nothing));
-    let options = ServerOptions::new(Arc::new(|| Ok(())), deps.verifier.clone(), deps.clock.clone());
+    let ready = tasks.readiness();
+    let options = ServerOptions::new(Arc::new(move || ready.get()), deps.verifier.clone(), deps.clock.clone());
     let (transport, plug) = rpc::in_process();
     plug.connect(rpc::server_stack(ROLE, Routes::new(own), options));
     let mut all = deps.transports.clone();

@@ -42,7 +42,8 @@ impl Session {
 
     /// A client that sends these headers with each call.
     pub async fn with_headers(address: SocketAddr, headers: Vec<(&'static str, String)>) -> Self {
-        let transport = rpc::connect(&address.to_string()).await.expect("an address is an endpoint");
+        let transport = rpc::connect(&rpc::ConnectSettings::new("gateway", [address.to_string()]).impatient())
+            .expect("an address is an endpoint");
         let headers: Vec<_> = headers
             .into_iter()
             .map(|(name, value)| (name, HeaderValue::try_from(value).expect("tests send header values")))

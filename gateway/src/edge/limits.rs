@@ -1,6 +1,6 @@
 //! Limits of rate and concurrency, per tenant, per principal, and per address for calls without a good credential.
 //!
-//! Each gateway enforces its own; with several gateways the share of each will be leased.
+//! Limits are those of the mesh: with several gateways, each enforces its share (`fleet`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +11,7 @@ use types::{Clock, Identity, Timestamp};
 use crate::Error;
 use crate::bucket::Bucket;
 use crate::config::{self, Limit};
+use crate::fleet::Share;
 
 /// Above so many entries, those that are as good as new are forgotten.
 const SWEEP_ABOVE: usize = 10_000;
@@ -43,8 +44,10 @@ struct Place {
 }
 
 impl Limiter {
-    pub fn new(limits: &config::Limits, clock: Arc<dyn Clock>) -> Self {
-        let scope = |names, limit: &Limit| Arc::new(Scope { names, limit: limit.clone(), entries: Mutex::default() });
+    pub fn new(limits: &config::Limits, share: &Share, clock: Arc<dyn Clock>) -> Self {
+        let scope = |names, limit: &Limit| {
+            Arc::new(Scope { names, limit: limit.clone(), share: share.clone(), entries: Mutex::default() })
+        };
         Self {
             tenants: scope(&TENANT, &limits.tenant),
             principals: scope(&PRINCIPAL, &limits.principal),
@@ -101,6 +104,7 @@ static ADDRESS: Names = names!("address");
 struct Scope {
     names: &'static Names,
     limit: Limit,
+    share: Share,
     entries: Mutex<HashMap<String, Entry>>,
 }
 
@@ -119,8 +123,8 @@ impl Scope {
             Weight::Unary => (&mut entry.calls, concurrent_calls, self.names.calls),
             Weight::Stream => (&mut entry.streams, concurrent_streams, self.names.streams),
         };
-        if *under_way >= most {
-            return Err(Error::Limit { name, value: most.to_string(), retry_after: BUSY });
+        if *under_way >= self.share.of(most) {
+            return Err(self.hit(name, most.to_string(), BUSY));
         }
         self.take(&mut entry.bucket, now)?;
         *under_way += 1;
@@ -137,18 +141,21 @@ impl Scope {
         if entries.len() > SWEEP_ABOVE {
             entries.retain(|_, entry| entry.calls + entry.streams > 0 || !entry.bucket.is_full(now));
         }
-        let Limit { calls_per_second, burst, .. } = self.limit;
-        entries.entry(key).or_insert_with(|| Entry {
-            bucket: Bucket::new(burst, f64::from(calls_per_second), now),
-            calls: 0,
-            streams: 0,
-        })
+        let (burst, rate) =
+            (self.share.of(self.limit.burst), self.share.of_rate(f64::from(self.limit.calls_per_second)));
+        let new = || Entry { bucket: Bucket::new(burst, rate, now), calls: 0, streams: 0 };
+        let entry = entries.entry(key).or_insert_with(new);
+        entry.bucket.resize(burst, rate, now);
+        entry
     }
 
     fn take(&self, bucket: &mut Bucket, now: Timestamp) -> Result<(), Error> {
         let value = || format!("{}/s", self.limit.calls_per_second);
-        let refused = |retry_after| Error::Limit { name: self.names.rate, value: value(), retry_after };
-        bucket.take(now).map_err(refused)
+        bucket.take(now).map_err(|retry_after| self.hit(self.names.rate, value(), retry_after))
+    }
+
+    fn hit(&self, name: &'static str, value: String, retry_after: Duration) -> Error {
+        Error::Limit { name, value, gateways: self.share.gateways(), retry_after }
     }
 }
 
@@ -187,7 +194,7 @@ mod tests {
     fn limiter(tenant: Limit, principal: Limit) -> (Limiter, ManualClock) {
         let clock = ManualClock::default();
         let limits = config::Limits { tenant, principal, address: limit(1, 1, 1) };
-        (Limiter::new(&limits, clock.shared()), clock)
+        (Limiter::new(&limits, &Share::whole(), clock.shared()), clock)
     }
 
     fn hit(result: Result<Admission, Error>) -> String {
@@ -205,6 +212,31 @@ mod tests {
         limiter.enter(&caller("main", "bob"), Weight::Unary).map(drop).unwrap();
         clock.advance(Duration::from_millis(500));
         limiter.enter(&ada, Weight::Unary).map(drop).unwrap();
+    }
+
+    #[test]
+    fn each_of_several_gateways_enforces_its_share_and_names_the_whole() {
+        let clock = ManualClock::default();
+        let limits = config::Limits { tenant: limit(9, 9, 4), principal: limit(99, 99, 99), address: limit(1, 1, 1) };
+        let fleet = [Share::among(2), Share::among(2)];
+        let gateways = fleet.each_ref().map(|share| Limiter::new(&limits, share, clock.shared()));
+        let ada = caller("main", "ada");
+        for gateway in &gateways {
+            for _ in 0..4 {
+                gateway.enter(&ada, Weight::Unary).map(drop).unwrap();
+            }
+            let error = gateway.enter(&ada, Weight::Unary).err().unwrap();
+            assert_eq!(error.limit().unwrap().value, "9/s");
+            assert_eq!(error.metadata(), [("gateways", "2".to_owned())]);
+            assert!(error.to_string().contains("one share of 2"), "{error}");
+        }
+        // Calls under way are shared as well; and what one gateway leaves, the other gets.
+        clock.advance(Duration::from_secs(1));
+        let [held, _other] = [(); 2].map(|()| gateways[0].enter(&ada, Weight::Unary).unwrap());
+        assert_eq!(hit(gateways[0].enter(&ada, Weight::Unary)), "gateway.limits.tenant.concurrent_calls=4");
+        fleet[0].set(1);
+        gateways[0].enter(&ada, Weight::Unary).map(drop).unwrap();
+        drop(held);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use types::Clock;
 use crate::Error;
 use crate::bucket::Bucket;
 use crate::config::Login;
+use crate::fleet::Share;
 
 /// Above so many entries, those that are full again are forgotten.
 const SWEEP_ABOVE: usize = 10_000;
@@ -18,12 +19,13 @@ pub struct Throttle {
     buckets: Arc<Mutex<HashMap<String, Bucket>>>,
     clock: Arc<dyn Clock>,
     settings: Login,
+    share: Share,
 }
 
 impl Throttle {
     /// None has failed so far.
-    pub fn new(settings: Login, clock: Arc<dyn Clock>) -> Self {
-        Self { buckets: Arc::default(), clock, settings }
+    pub fn new(settings: Login, share: Share, clock: Arc<dyn Clock>) -> Self {
+        Self { buckets: Arc::default(), clock, settings, share }
     }
 
     /// Takes one attempt off what is left; fails with [`Error::LoginThrottled`] when nothing is.
@@ -34,7 +36,9 @@ impl Throttle {
             buckets.retain(|_, bucket| !bucket.is_full(now));
         }
         for (key, name, count) in self.keys(user, address) {
-            let bucket = buckets.entry(key).or_insert_with(|| Bucket::new(count, f64::from(count) / 60.0, now));
+            let (size, rate) = (self.share.of(count), self.share.of_rate(f64::from(count) / 60.0));
+            let bucket = buckets.entry(key).or_insert_with(|| Bucket::new(size, rate, now));
+            bucket.resize(size, rate, now);
             bucket.take(now).map_err(|retry_after| Error::LoginThrottled {
                 limit: name,
                 value: format!("{count} failures per minute"),
@@ -73,7 +77,7 @@ mod tests {
     fn guesses_run_out_and_come_back() {
         let clock = testkit::ManualClock::default();
         let settings = Login { failures_per_user: 3, failures_per_address: 5, concurrent_checks: 1 };
-        let throttle = Throttle::new(settings, clock.shared());
+        let throttle = Throttle::new(settings, Share::whole(), clock.shared());
         for _ in 0..3 {
             throttle.begin("main/ada", "10.0.0.1").unwrap();
         }
@@ -91,7 +95,7 @@ mod tests {
     fn a_success_costs_nothing() {
         let clock = testkit::ManualClock::default();
         let settings = Login { failures_per_user: 1, failures_per_address: 1, concurrent_checks: 1 };
-        let throttle = Throttle::new(settings, clock.shared());
+        let throttle = Throttle::new(settings, Share::whole(), clock.shared());
         for _ in 0..10 {
             throttle.begin("main/ada", "10.0.0.1").unwrap();
             throttle.succeeded("main/ada", "10.0.0.1");

@@ -27,6 +27,7 @@ use crate::{Config, Deps};
 pub enum Over {
     Process,
     Tcp,
+    Tls,
 }
 
 /// A gateway, a role behind it, and the first administrator's key.
@@ -72,6 +73,7 @@ impl Mesh {
         adjust(&mut config);
         let deps = Deps {
             database: db.clone(),
+            sole_owner: false,
             transports: BTreeMap::from([("catalog".to_owned(), place(over, role).await)]),
             signer,
             verifier,
@@ -160,8 +162,28 @@ async fn place(over: Over, served: Served) -> Transport {
     }
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(rpc::serve(listener, served, std::future::pending()));
-    rpc::connect(&address.to_string()).await.unwrap()
+    let mut settings = rpc::ConnectSettings::new("catalog", [address.to_string()]).impatient();
+    let mut server = None;
+    if over == Over::Tls {
+        let dir = testkit::temp_dir();
+        let tls = certificate(dir.path());
+        server = Some(rpc::ServerTls::load(&tls).unwrap());
+        settings.endpoints = vec![format!("https://{address}")];
+        settings.tls = Some(rpc::ClientTls::load(&tls).unwrap());
+        settings.server_name = Some("mesh.test".into());
+    }
+    tokio::spawn(rpc::serve(listener, served, server, std::future::pending()));
+    rpc::connect(&settings).unwrap()
+}
+
+/// A certificate that is its own authority.
+fn certificate(folder: &std::path::Path) -> crate::Tls {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let own = rcgen::CertificateParams::new(["mesh.test".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let (certificate, private) = (folder.join("certificate.pem"), folder.join("key.pem"));
+    std::fs::write(&certificate, own.pem()).unwrap();
+    std::fs::write(&private, key.serialize_pem()).unwrap();
+    crate::Tls { certificate: certificate.clone(), key: private, ca: certificate, ..crate::Tls::default() }
 }
 
 pub fn with<M>(token: &str, message: M) -> Request<M> {

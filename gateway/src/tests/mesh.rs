@@ -9,7 +9,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use super::harness::{Mesh, told, with};
+use super::harness::{Mesh, Over, told, with};
 use super::over_both_transports;
 
 over_both_transports! {
@@ -133,4 +133,12 @@ async fn reflection_lists_the_whole_mesh_in_both_versions(mesh: Mesh) {
             assert!(services.iter().any(|service| service == expected), "{expected} is not in {services:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_door_takes_tls_and_still_knows_the_address() {
+    let mesh = Mesh::start(Over::Tls).await;
+    let logs = testkit::CapturedLogs::start();
+    mesh.reads(&mesh.admin).await.unwrap();
+    testkit::eventually!(logs.has_line(&["GetDataset", "127.0.0.1"]));
 }

@@ -123,7 +123,13 @@ async fn tokens_survive_a_restart_and_are_forgotten_at_last() {
     mesh.login("ada", PASSWORD).await.unwrap();
     let key = crate::identity::token::HashKey::new(&types::Secret::new(super::harness::HASH_KEY));
     let config = super::harness::config();
-    let identities = crate::identity::Identities::new(mesh.db.clone(), key, mesh.clock.shared(), &config);
+    let identities = crate::identity::Identities::new(
+        mesh.db.clone(),
+        key,
+        mesh.clock.shared(),
+        &config,
+        crate::fleet::Share::whole(),
+    );
     let identities = identities.await.unwrap();
     assert_eq!(identities.sweep().await.unwrap(), 0);
     mesh.clock.advance(Duration::from_secs(31 * 24 * 3600));
