@@ -59,7 +59,8 @@ impl Settings {
         match named(&self.gateway.hash_key_file) {
             Some(path) => problems.extend(unreadable("gateway.hash_key_file", path)),
             None if self.store.is_shared() => problems.push(
-                "`gateway.hash_key_file`: gateways that share a store need the same key; make one with                  `millrace admin create-key --hash FILE`"
+                "`gateway.hash_key_file`: gateways that share a store need the same key; make one with \
+                 `millrace admin create-key --hash FILE`"
                     .to_owned(),
             ),
             None => {}
@@ -78,13 +79,15 @@ impl Settings {
         }
         if shape.uses_events() && !self.events.is_shared() {
             problems.push(
-                "`events.url`: roles in several processes need an event bus that all of them reach, nats://HOST:PORT; the                  log in the data directory serves one process alone"
+                "`events.url`: roles in several processes need an event bus that all of them reach, nats://HOST:PORT; the \
+                 log in the data directory serves one process alone"
                     .to_owned(),
             );
         }
         if shape.shares_objects() && self.objects.url.is_empty() {
             problems.push(
-                "`objects.url`: profiling and catalog in several processes need an object store that both reach,                  s3://BUCKET/PREFIX?endpoint=…"
+                "`objects.url`: profiling and catalog in several processes need an object store that both reach, \
+                 s3://BUCKET/PREFIX?endpoint=…"
                     .to_owned(),
             );
         }
@@ -95,7 +98,8 @@ impl Settings {
                     problems.extend(problem.map(|problem| format!("`identity.keys.gateway`: {problem}")));
                 }
                 None => problems.push(
-                    "`identity.keys.gateway`: the gateway needs a key that other processes know; make one with `millrace                      admin create-key FILE`"
+                    "`identity.keys.gateway`: the gateway needs a key that other processes know; make one with `millrace \
+                 admin create-key FILE`"
                         .to_owned(),
                 ),
             }
