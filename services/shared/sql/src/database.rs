@@ -187,7 +187,7 @@ fn path_of(url: &str) -> Result<PathBuf, Error> {
 }
 
 /// Makes the file before SQLite does, because SQLite would let others read it. Its log and index inherit the mode.
-fn create_file(path: &Path) -> std::io::Result<()> {
+pub(crate) fn create_file(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]

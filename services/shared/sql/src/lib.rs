@@ -8,6 +8,7 @@
 //! - [`pages`]: lists pinned at their first page, so that paging is stable.
 //! - [`requests`]: request ids, so that a repeated call is answered like the first.
 //! - [`work`]: rows of long work, claimed by lease and fencing number.
+//! - [`Freeze`]: copies of several databases as they were at one instant, for back-ups.
 //!
 //! Promises: what [`Database::write`] acknowledged survives a power cut (synchronous FULL); an error or a dropped
 //! future leaves nothing behind; a reader sees one moment. Non-goals: building queries, mapping rows to structs.
@@ -18,6 +19,7 @@
 mod changes;
 mod database;
 mod error;
+mod freeze;
 pub mod pages;
 pub mod requests;
 pub mod work;
@@ -28,6 +30,7 @@ mod conformance;
 pub use changes::next_change;
 pub use database::{Conn, Database};
 pub use error::Error;
+pub use freeze::{Freeze, Pinned};
 
 /// The migrations of the tables that this crate owns, versions 1 to 99. [`Database::open`] applies them by itself.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
