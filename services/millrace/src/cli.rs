@@ -3,7 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use crate::client::Connection;
-use crate::commands::{crawl, dataset, dead_letters, index, job, key, login, profile, search, source, tenant, user};
+use crate::commands::{
+    backup, crawl, dataset, dead_letters, index, job, key, login, profile, search, source, tenant, user,
+};
 use crate::failure::EXIT_CODES;
 use crate::output::Format;
 use crate::{admin, check, serve, up};
@@ -38,6 +40,10 @@ pub enum Command {
         #[command(subcommand)]
         command: admin::AdminCommand,
     },
+    /// Back up all that a mesh in one process keeps, also while it runs.
+    Backup(backup::BackupArgs),
+    /// Put a back-up back into an empty directory.
+    Restore(backup::RestoreArgs),
     /// Sign in, and store the login for later commands.
     Login(login::LoginArgs),
     /// End the stored login.
@@ -136,6 +142,9 @@ mod tests {
             "millrace check --config mesh.toml --roles gateway --output json",
             "millrace serve --roles gateway --config mesh.toml --data-dir d --listen 127.0.0.1:0",
             "millrace serve --roles catalog,discovery --listen catalog=127.0.0.1:0 --admin-listen 127.0.0.1:0",
+            "millrace backup --data-dir d --config f --local-only there",
+            "millrace backup verify there --output json",
+            "millrace restore --from there --data-dir d",
             "millrace source add folder data --title T --every 1h --dry-run",
             "millrace source add http-index http://host/data/ --wait",
             "millrace source list --output json",

@@ -1,5 +1,6 @@
 //! The commands, one file for each kind of thing. A client command makes one or two calls and prints the reply.
 
+pub mod backup;
 pub mod crawl;
 pub mod dataset;
 mod dataset_transfer;
@@ -54,6 +55,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Admin { command } => admin::run(command).await,
         Command::Completions { shell } => completions(shell),
         Command::Profile(args) => profile::run(&context, args).await,
+        Command::Backup(args) => until_interrupted(backup::run(&context, args)).await,
+        Command::Restore(args) => until_interrupted(backup::restore(&context, args)).await,
         command => until_interrupted(client_command(&context, command)).await,
     }
 }
@@ -78,6 +81,8 @@ async fn client_command(context: &Context, command: Command) -> Result<(), Failu
         | Command::Serve(_)
         | Command::Check(_)
         | Command::Admin { .. }
+        | Command::Backup(_)
+        | Command::Restore(_)
         | Command::Completions { .. }
         | Command::Profile(_) => {
             unreachable!("`run` takes these itself")

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
+use types::{ErrorKind, Fault};
 
 /// The exit codes, as `--help` shows them.
 pub const EXIT_CODES: &str = "\
@@ -62,6 +63,11 @@ impl Failure {
         &self.message
     }
 
+    /// What went wrong here, without a mesh: told by its kind and its reason.
+    pub fn of(error: &impl Fault) -> Self {
+        Self { code: exit_code_of(error.kind()), message: format!("{} ({})", crate::mesh::line(error), error.reason()) }
+    }
+
     /// Prints the line, and gives the exit code.
     pub fn report(&self) -> ExitCode {
         if !self.message.is_empty() {
@@ -100,6 +106,19 @@ fn exit_code(code: Code) -> u8 {
         Code::FailedPrecondition | Code::AlreadyExists | Code::Aborted => 6,
         Code::ResourceExhausted => 7,
         Code::Ok | Code::Cancelled | Code::Unknown | Code::Internal | Code::DataLoss => 1,
+    }
+}
+
+fn exit_code_of(kind: ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::Invalid | ErrorKind::Unsupported => 2,
+        ErrorKind::NotFound => 3,
+        ErrorKind::Unauthenticated | ErrorKind::Forbidden => 4,
+        ErrorKind::Unavailable | ErrorKind::Timeout => 5,
+        ErrorKind::AlreadyExists | ErrorKind::Conflict | ErrorKind::Precondition => 6,
+        ErrorKind::Exhausted => 7,
+        ErrorKind::Internal => 1,
+        ErrorKind::Cancelled => 130,
     }
 }
 

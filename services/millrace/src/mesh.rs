@@ -5,6 +5,7 @@
 
 mod door;
 mod drain;
+pub mod kept;
 pub mod keys;
 pub mod peers;
 pub mod role;

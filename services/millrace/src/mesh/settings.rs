@@ -134,6 +134,20 @@ impl Settings {
         Self::loader(flags, shape, &[], false).load()
     }
 
+    /// Reads the settings of a mesh that is not to be run: only where it keeps what it keeps has to be right.
+    pub fn of_stopped(config: Option<&Path>, data_dir: Option<&Path>) -> Result<Self, Failure> {
+        let flags = Flags {
+            config: config.map(Path::to_owned),
+            data_dir: data_dir.map(Path::to_owned),
+            ..Flags::default()
+        };
+        let places = |settings: &Self| {
+            [settings.store.problems(), settings.events.problems(), settings.objects.problems()].concat()
+        };
+        let loader = Self::loader(&flags, &Shape::alone(), &[], false);
+        loader.load_checked(places).map_err(|error| Failure::usage(error.to_string()))
+    }
+
     fn loader(flags: &Flags, shape: &Shape, listen: &[(Role, String)], demo: bool) -> Loader {
         let path = |path: &PathBuf| path.to_string_lossy().into_owned();
         let roots: Vec<String> = flags.folder_roots.iter().map(path).collect();
@@ -215,7 +229,7 @@ impl Settings {
 /// The file in the data directory that holds the first administrator's token.
 const TOKEN_FILE: &str = "admin.token";
 /// The file in the data directory that holds the key of hashes.
-const HASH_KEY_FILE: &str = "hash.key";
+pub const HASH_KEY_FILE: &str = "hash.key";
 
 /// A path that was given.
 fn named(path: &Path) -> Option<&Path> {

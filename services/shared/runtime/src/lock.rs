@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use types::{ErrorKind, Fault};
 
-/// The format that this version writes.
-const FORMAT: u32 = 1;
+/// The format that this version writes, and the newest that it reads.
+pub const FORMAT: u32 = 1;
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -58,13 +58,19 @@ impl Folder {
         blocking(move || Self::open_now(root)).await.map_err(|error| Error::io(&place, "open", error))
     }
 
+    /// Where the store in the folder `root` keeps its objects, and nothing else. A copy of what lies there is a copy of
+    /// the store: each file is one object, whole from the moment it shows.
+    pub fn objects_of(root: &Path) -> PathBuf {
+        root.join("objects")
+    }
+
     /// What is wrong with a URL.
     pub(crate) fn problem(url: &str) -> Option<Error> {
         folder_of(url).is_none().then(|| Error::Url { url: url.to_owned() })
     }
 
     fn open_now(root: PathBuf) -> io::Result<Self> {
-        let objects = root.join("objects");
+        let objects = Self::objects_of(&root);
         std::fs::create_dir_all(&objects)?;
         let staging = Staging::open(&root.join("temp"))?;
         sync_folder(&root)?;
