@@ -8,7 +8,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -50,6 +50,7 @@ pub async fn take(source: Source, target: &Path, clock: &dyn Clock, seen: Seen<'
     let (parent, name) = place(target, &data_dir)?;
     let staging = tempfile::Builder::new()
         .prefix(&format!(".{name}.partial-"))
+        .permissions(PermissionsExt::from_mode(0o700))
         .tempdir_in(&parent)
         .map_err(Error::io("make a folder in", &parent))?;
     make_folder(&staging.path().join(DATA))?;
