@@ -5,6 +5,7 @@
 
 mod arrows;
 mod back_ends;
+mod backup;
 mod calls;
 mod contract;
 mod dead_letters;

@@ -171,10 +171,11 @@ async fn a_full_disk_is_one_clear_line_and_damages_nothing() {
 }
 
 /// A file system of its own, in memory; gone with the value.
-struct Disk(std::path::PathBuf);
+pub struct Disk(std::path::PathBuf);
 
 impl Disk {
-    fn mount(place: &std::path::Path, size: &str) -> Option<Self> {
+    /// `None` where none may be mounted.
+    pub fn mount(place: &std::path::Path, size: &str) -> Option<Self> {
         let mounted = run(
             "mount",
             &["-t", "tmpfs", "-o", &format!("size={size}"), "millrace-test", &place.display().to_string()],
