@@ -136,11 +136,8 @@ impl Settings {
 
     /// Reads the settings of a mesh that is not to be run: only where it keeps what it keeps has to be right.
     pub fn of_stopped(config: Option<&Path>, data_dir: Option<&Path>) -> Result<Self, Failure> {
-        let flags = Flags {
-            config: config.map(Path::to_owned),
-            data_dir: data_dir.map(Path::to_owned),
-            ..Flags::default()
-        };
+        let flags =
+            Flags { config: config.map(Path::to_owned), data_dir: data_dir.map(Path::to_owned), ..Flags::default() };
         let places = |settings: &Self| {
             [settings.store.problems(), settings.events.problems(), settings.objects.problems()].concat()
         };
