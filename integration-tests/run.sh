@@ -75,6 +75,9 @@ install_cargo_deny() {
     env -u CARGO_TARGET_DIR cargo install --quiet --locked cargo-deny --version 0.20.2 --root "$TOOLS/cargo-deny-0.20.2"
 }
 
+# What lies in deploy/.
+. integration-tests/deployment.sh
+
 breaking() { (cd proto && buf breaking --against image.binpb); }
 lint_contracts() { (cd proto && buf lint); }
 
@@ -94,6 +97,8 @@ if install_cargo_deny; then
 else
     skip "bans, licences and sources of dependencies" "cargo-deny 0.20.2 could not be installed"
 fi
+
+check_deployment
 
 if [ "$python_tools" = yes ]; then
     step "buf lint of the contracts" lint_contracts
