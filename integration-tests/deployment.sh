@@ -73,7 +73,7 @@ check_samples() {
     "$binary" up --config deploy/config/up.toml --print-config >/dev/null || result=1
     key="$("$binary" admin create-key "$folder/gateway.key")" || result=1
     for role in gateway discovery profiling catalog; do
-        env MILLRACE__STORE__URL=postgres://millrace:secret@postgres:5432/millrace \
+        env MILLRACE__STORE__POSTGRES__PASSWORD=secret \
             MILLRACE__EVENTS__JETSTREAM__TOKEN=secret \
             MILLRACE__OBJECTS__S3__SECRET_ACCESS_KEY=secret \
             MILLRACE__IDENTITY__KEYS__GATEWAY="$folder/gateway.key" \

@@ -43,6 +43,13 @@ filter = {{ .Values.logging.filter | quote }}
 [telemetry]
 otlp_endpoint = {{ .Values.telemetry.otlpEndpoint | quote }}
 
+[store]
+url = {{ required "store.url: where PostgreSQL is" .Values.store.url | quote }}
+
+[store.postgres]
+user = {{ .Values.store.user | quote }}
+tls = {{ .Values.store.tls | quote }}
+
 [events]
 url = {{ required "events.url: where NATS JetStream is" .Values.events.url | quote }}
 
