@@ -3,7 +3,8 @@
     deployment.py metrics           every metric of the dashboard and the alerts is one that the code counts
     deployment.py expressions FILE  writes the dashboard's expressions as rules, for promtool to check
     deployment.py alerts            docs/operations.md has one paragraph for each alert, and no other
-    deployment.py settings          each sample of settings names every setting once, and no other
+    deployment.py settings          the samples of settings are what the defaults make of them
+    deployment.py write-settings    makes them anew
     deployment.py chart FILE        what the chart rendered: rights, probes, secrets, selectors, settings
 """
 
@@ -21,7 +22,6 @@ ALERTS = ROOT / "deploy/prometheus/alerts.yaml"
 OPERATIONS = ROOT / "docs/operations.md"
 # What Prometheus makes by itself.
 GIVEN = {"up"}
-SAMPLES = {"up.toml": "up", "mesh.toml": "serve"}
 DEFAULTS = {
     "": "services/millrace/default.toml",
     "gateway": "gateway/default.toml",
@@ -86,34 +86,141 @@ def check_alerts():
 
 
 # A setting, or one that is shown commented out.
-SETTING = re.compile(r"^(?:# )?([a-z_0-9]+) = ")
+SETTING = re.compile(r"^(# )?([a-z_0-9]+) = ")
 TABLE = re.compile(r"^\[([a-z_0-9.]+)\]")
+
+# The samples: how each begins, and what it sets. All else stands there with its default, commented out.
+UP = """\
+# Settings of the whole mesh in one process: millrace up --config up.toml
+#
+# Every setting is here with its meaning and, commented out, its default; what is set is what most installations choose.
+# The environment goes over this file (`MILLRACE__GATEWAY__LOGIN__FAILURES_PER_USER`), flags over both, and
+# `millrace up --config up.toml --print-config` shows what is in effect. Secrets are best given by the environment.
+"""
+UP_SETS = {
+    "data_dir": '"/var/lib/millrace/up/data"',
+    "admin_listen": '"127.0.0.1:7071"',
+}
+MESH = """\
+# Settings of a mesh in many processes: millrace serve --roles ROLE --config mesh.toml
+#
+# All processes read the same file. Every setting is here with its meaning and, commented out, its default; what is set is
+# right for deploy/compose.yaml, where each role has a host of its own name. What differs from process to process, and
+# secrets, come from the environment, which goes over this file:
+#
+#   MILLRACE__STORE__POSTGRES__PASSWORD          all
+#   MILLRACE__EVENTS__JETSTREAM__TOKEN           all but gateways, where NATS asks for a token
+#   MILLRACE__OBJECTS__S3__SECRET_ACCESS_KEY     profiling and catalog
+#   MILLRACE__IDENTITY__KEYS__GATEWAY            gateways: the file with the private key
+#   MILLRACE__IDENTITY__TRUSTED__GATEWAY         all: ["ed25519:…"], its public key
+#   MILLRACE__ADMIN_LISTEN, MILLRACE__DATA_DIR   where several processes share a machine, one each
+"""
+MESH_SETS = {
+    "listen": '"0.0.0.0:7070"',
+    "admin_listen": '"0.0.0.0:7071"',
+    "data_dir": '"/var/lib/millrace/data"',
+    "allow_plaintext": 'true',
+    "listeners.discovery": '"0.0.0.0:7072"',
+    "listeners.profiling": '"0.0.0.0:7073"',
+    "listeners.catalog": '"0.0.0.0:7074"',
+    "peers.discovery": '["http://discovery:7072"]',
+    "peers.profiling": '["http://profiling:7073"]',
+    "peers.catalog": '["http://catalog:7074"]',
+    "store.url": '"postgres://postgres:5432/millrace"',
+    "store.postgres.tls": '"off"',
+    "events.url": '"nats://nats:4222"',
+    "events.jetstream.monitors": '["http://nats:8222"]',
+    "objects.url": '"s3://millrace/mesh?endpoint=http://seaweedfs:8333&path_style=true"',
+    "objects.s3.access_key_id": '"millrace"',
+}
+NOTES = {
+    "mesh.toml": {
+        "allow_plaintext": "# Here the network is one of the mesh alone. With `[tls]` and `[gateway.tls]` the admin listener alone needs it.",
+    },
+}
+SAMPLES = {"up.toml": (UP, UP_SETS), "mesh.toml": (MESH, MESH_SETS)}
+
+
+def dotted(*parts):
+    return ".".join(part for part in parts if part)
 
 
 def settings_of(text, table=""):
     """Every setting of a TOML text with its table, those commented out too."""
-    found = []
     prefix = table
     for line in text.splitlines():
         if match := TABLE.match(line):
-            prefix = ".".join(filter(None, [table, match[1]]))
+            prefix = dotted(table, match[1])
         elif match := SETTING.match(line):
-            found.append(".".join(filter(None, [prefix, match[1]])))
-    return found
+            yield dotted(prefix, match[2])
+
+
+def known_settings():
+    return {name for table, path in DEFAULTS.items() for name in settings_of((ROOT / path).read_text(), table)}
+
+
+def shown(table, text, sets, notes):
+    """The lines of one file of defaults, its tables beneath `table`, its values commented out unless they are set."""
+    lines = text.rstrip().splitlines()
+    # What a file says of itself is left out.
+    if is_heading(lines):
+        lines = lines[lines.index("") + 1 :]
+    prefix, open_list = table, False
+    for line in lines:
+        if match := TABLE.match(line):
+            prefix = dotted(table, match[1])
+            yield f"[{prefix}]"
+        elif match := SETTING.match(line):
+            name = dotted(prefix, match[2])
+            if name in sets:
+                yield from filter(None, [notes.get(name)])
+                yield f"{match[2]} = {sets[name]}"
+            else:
+                yield line if match[1] else f"# {line}"
+            open_list = not match[1] and line.rstrip().endswith("[")
+        elif open_list:
+            open_list = not line.startswith("]")
+            yield f"# {line}"
+        else:
+            yield line
+
+
+def is_heading(lines):
+    """Whether a file begins with a comment that an empty line parts from what follows."""
+    for line in lines:
+        if not line:
+            return True
+        if not line.startswith("#"):
+            return False
+    return False
+
+
+def sample(name):
+    """The text of a sample."""
+    head, sets = SAMPLES[name]
+    lines = [head]
+    for table, path in DEFAULTS.items():
+        if table:
+            lines += ["", f"# ---- {table} ----", "", f"[{table}]"]
+        lines += shown(table, (ROOT / path).read_text(), sets, NOTES.get(name, {}))
+    text = "\n".join(lines) + "\n"
+    return re.sub(r"\n{3,}", "\n\n", text)
 
 
 def check_settings():
-    known = []
-    for table, path in DEFAULTS.items():
-        known += settings_of((ROOT / path).read_text(), table)
-    for name in SAMPLES:
-        path = ROOT / "deploy/config" / name
-        text = path.read_text()
+    known = known_settings()
+    for name, (_, sets) in SAMPLES.items():
+        yield from (f"{name} sets `{setting}`, and there is no such setting" for setting in sets if setting not in known)
+        text = sample(name)
         tomllib.loads(text)
-        shown = settings_of(text)
-        yield from (f"{name}: `{setting}` is missing" for setting in known if setting not in shown)
-        yield from (f"{name}: there is no setting `{setting}`" for setting in shown if setting not in known)
-        yield from (f"{name}: `{setting}` stands twice" for setting in sorted(set(shown)) if shown.count(setting) > 1)
+        if (ROOT / "deploy/config" / name).read_text() != text:
+            yield f"deploy/config/{name} is not what the defaults make of it: integration-tests/deployment.py write-settings"
+
+
+def write_settings():
+    for name in SAMPLES:
+        (ROOT / "deploy/config" / name).write_text(sample(name))
+    return []
 
 
 def keys_of(settings, prefix=""):
@@ -123,9 +230,7 @@ def keys_of(settings, prefix=""):
 
 
 def check_settings_map(settings):
-    known = set()
-    for table, path in DEFAULTS.items():
-        known.update(settings_of((ROOT / path).read_text(), table))
+    known = known_settings()
     yield from (f"there is no setting `{name}`" for name in keys_of(settings) if name not in known)
 
 
@@ -221,6 +326,7 @@ def main(arguments):
         "metrics": check_metrics,
         "alerts": check_alerts,
         "settings": check_settings,
+        "write-settings": write_settings,
         "expressions": write_expressions,
         "chart": check_chart,
     }
