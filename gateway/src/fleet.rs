@@ -81,14 +81,14 @@ impl Fleet {
         self.db
             .write(move |conn| {
                 Box::pin(async move {
-                    sqlx::query(
+                    sql::query(
                         "INSERT INTO gateways (id, beat) VALUES (?, 1)
                          ON CONFLICT (id) DO UPDATE SET beat = gateways.beat + 1",
                     )
                     .bind(&id)
                     .execute(&mut *conn)
                     .await?;
-                    Ok(sqlx::query_as("SELECT id, beat FROM gateways").fetch_all(conn).await?)
+                    Ok(sql::query_as("SELECT id, beat FROM gateways").fetch_all(conn).await?)
                 })
             })
             .await
@@ -99,7 +99,7 @@ impl Fleet {
         self.db
             .write(move |conn| {
                 Box::pin(async move {
-                    sqlx::query("DELETE FROM gateways WHERE id = ?").bind(&id).execute(conn).await?;
+                    sql::query("DELETE FROM gateways WHERE id = ?").bind(&id).execute(conn).await?;
                     Ok(())
                 })
             })

@@ -37,7 +37,6 @@ use std::time::Duration;
 use proto::common::v1::operator_service_server::OperatorServiceServer;
 use rpc::{Served, ServerOptions, Signer, Transport, Verifier};
 use runtime::{Period, Tasks};
-use sqlx::migrate::Migrator;
 use tonic::service::Routes;
 use tower::service_fn;
 use tower::util::BoxCloneSyncService;
@@ -52,10 +51,10 @@ pub use rpc::TlsSettings as Tls;
 pub const ROLE: &str = "gateway";
 
 /// The tables of the identity store, from version 1000 on.
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+static MIGRATIONS: sql::Migrations = sql::migrations!();
 
 /// The migrations of the gateway's database.
-pub fn migrations() -> Vec<&'static Migrator> {
+pub fn migrations() -> Vec<&'static sql::Migrations> {
     vec![&sql::MIGRATIONS, &MIGRATIONS]
 }
 

@@ -8,8 +8,13 @@ use tonic::Code;
 use tonic_types::StatusExt as _;
 use types::Secret;
 
-use super::harness::{HASH_KEY, Mesh, Over, info, told, with};
+use super::harness::{HASH_KEY, Mesh, Over, database, info, told, with};
 use super::over_both_transports;
+
+testkit::on_every_store! {
+    a_first_key_that_was_not_kept_was_not_made,
+    whoever_owns_the_directory_gets_in_again,
+}
 
 over_both_transports! {
     the_caller_learns_who_they_are,
@@ -198,11 +203,9 @@ async fn a_disabled_tenant_is_refused_until_it_is_enabled(mesh: Mesh) {
     mesh.identity().get_caller(who()).await.unwrap();
 }
 
-#[tokio::test]
 async fn a_first_key_that_was_not_kept_was_not_made() {
     let (dir, clock) = (testkit::temp_dir(), testkit::ManualClock::default());
-    let url = format!("sqlite:{}", dir.path().join("gateway.db").display());
-    let db = sql::Database::open(&url, &crate::migrations(), clock.shared()).await.unwrap();
+    let db = database(&dir, &clock).await;
     let key = Secret::new(HASH_KEY);
     let failed = crate::bootstrap(&db, &key, |_| Err("the disk is full".into())).await;
     assert_eq!(types::Fault::reason(&failed.unwrap_err()), "ADMIN_KEY_NOT_KEPT");
@@ -210,7 +213,6 @@ async fn a_first_key_that_was_not_kept_was_not_made() {
     assert!(crate::bootstrap(&db, &key, |_| panic!("the store is not empty")).await.unwrap().is_none());
 }
 
-#[tokio::test]
 async fn whoever_owns_the_directory_gets_in_again() {
     let mesh = Mesh::start(Over::Process).await;
     mesh.user("ada", &[Admin, Operator]).await;

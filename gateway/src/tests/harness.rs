@@ -51,6 +51,13 @@ pub fn config() -> Config {
     runtime::config::load(crate::DEFAULTS, None, "GATEWAY_TEST_NOTHING", &[]).unwrap()
 }
 
+pub async fn database(dir: &tempfile::TempDir, clock: &ManualClock) -> sql::Database {
+    let url = testkit::database_url(&dir.path().join("gateway.db"));
+    let settings =
+        sql::Settings { schema: "gateway".into(), user: "postgres".into(), server_clock: false, ..Default::default() };
+    sql::Database::open_with(&url, &settings, &crate::migrations(), clock.shared()).await.unwrap()
+}
+
 impl Mesh {
     pub async fn start(over: Over) -> Self {
         Self::start_with(over, |_| ()).await
@@ -58,8 +65,7 @@ impl Mesh {
 
     pub async fn start_with(over: Over, adjust: impl FnOnce(&mut Config)) -> Self {
         let (dir, clock) = (testkit::temp_dir(), ManualClock::default());
-        let url = format!("sqlite:{}", dir.path().join("gateway.db").display());
-        let db = sql::Database::open(&url, &crate::migrations(), clock.shared()).await.unwrap();
+        let db = database(&dir, &clock).await;
         let hash_key = Secret::new(HASH_KEY);
         let admin = crate::bootstrap(&db, &hash_key, |_| Ok(())).await.unwrap().unwrap().expose().clone();
 

@@ -11,6 +11,11 @@ use tonic::{Code, Status};
 use super::harness::{Mesh, Over, PASSWORD, info, told};
 use super::over_both_transports;
 
+testkit::on_every_store! {
+    guessing_is_slowed_down_and_says_when_to_come_back,
+    tokens_survive_a_restart_and_are_forgotten_at_last,
+}
+
 over_both_transports! {
     a_password_is_traded_for_tokens_that_act_as_the_user,
     a_wrong_login_does_not_tell_what_was_wrong,
@@ -102,7 +107,6 @@ async fn disabling_ends_sessions_for_good(mesh: Mesh) {
     mesh.login("ada", PASSWORD).await.unwrap();
 }
 
-#[tokio::test]
 async fn guessing_is_slowed_down_and_says_when_to_come_back() {
     let mesh = Mesh::start_with(Over::Tcp, |config| config.login.failures_per_user = 2).await;
     mesh.user("ada", &[Reader]).await;
@@ -116,7 +120,6 @@ async fn guessing_is_slowed_down_and_says_when_to_come_back() {
     mesh.login("ada", PASSWORD).await.unwrap();
 }
 
-#[tokio::test]
 async fn tokens_survive_a_restart_and_are_forgotten_at_last() {
     let mesh = Mesh::start(Over::Process).await;
     mesh.user("ada", &[Reader]).await;

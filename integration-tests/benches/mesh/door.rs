@@ -98,6 +98,8 @@ async fn catalog(ground: &Ground<'_>) -> Result<runtime::Service<tonic::service:
     let opened = TantivyIndex::open(ground.folder.join("index")).await?;
     let deps = catalog::Deps {
         database,
+        sole_owner: true,
+        lease: None,
         bus: Arc::new(SqliteLog::open(&ground.sqlite("events.db"), clock).await?),
         objects: Arc::new(Folder::open(&format!("file:{}", ground.folder.join("objects").display())).await?),
         index: Arc::new(opened.index),
@@ -119,6 +121,7 @@ async fn gateway(ground: &Ground<'_>, routes: Served) -> Result<(runtime::Servic
     plug.connect(routes);
     let deps = gateway::Deps {
         database,
+        sole_owner: true,
         transports: BTreeMap::from([("catalog".to_owned(), transport)]),
         signer: ground.signer.clone(),
         verifier: ground.verifier.clone(),
@@ -141,7 +144,7 @@ async fn serve(supervisor: &mut Supervisor, name: &str, served: Served) -> Resul
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     supervisor.serve(name, |stop| async move {
-        Ok(rpc::serve(listener, served, async move { stop.cancelled().await }).await?)
+        Ok(rpc::serve(listener, served, None, async move { stop.cancelled().await }).await?)
     });
     Ok(address)
 }

@@ -28,6 +28,18 @@ pub struct Config {
     pub consumers: Consumers,
     /// How the index is built anew.
     pub rebuilds: Rebuilds,
+    /// What a second process does while another is catalog.
+    pub when_held: WhenHeld,
+}
+
+/// What a second process does while another is catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenHeld {
+    /// It waits, and takes over when the other is gone.
+    Wait,
+    /// It ends.
+    Refuse,
 }
 
 /// How often each loop looks for work by itself.

@@ -46,21 +46,20 @@ use objects::ObjectStore;
 use proto::catalog::v1::catalog_service_server::CatalogServiceServer;
 use runtime::{Service, Tasks};
 use sql::Database;
-use sqlx::migrate::Migrator;
 use tonic::service::Routes;
 
-pub use config::Config;
+pub use config::{Config, WhenHeld};
 pub use error::Error;
 pub use service::{Catalog, Dataset};
 
 /// The migrations of the tables that catalog owns, versions 1000 and up.
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+static MIGRATIONS: sql::Migrations = sql::migrations!();
 
 /// The largest message that is taken: a chunk of an upload, and its frame.
 const MAX_MESSAGE: usize = (1 << 20) + (64 << 10);
 
 /// Every migration that catalog's database needs, for [`Database::open`].
-pub fn migrations() -> Vec<&'static Migrator> {
+pub fn migrations() -> Vec<&'static sql::Migrations> {
     vec![&MIGRATIONS, &::events::MIGRATIONS]
 }
 
@@ -71,6 +70,8 @@ pub struct Deps {
     pub database: Database,
     /// Whether this process alone uses the database, so that leases in it are of a process that is gone.
     pub sole_owner: bool,
+    /// The lease by which this process alone is catalog, where others could be.
+    pub lease: Option<sql::Lease>,
     /// The bus of events.
     pub bus: Arc<dyn EventBus>,
     /// Where profiles are read, and bytes are kept.
@@ -131,7 +132,8 @@ fn wire(config: Config, deps: Deps) -> (Catalog, Arc<dyn EventBus>) {
     let pins = Arc::new(service::Pins::new(config.search_pins_bytes.as_bytes() as usize, deps.database.now()));
     let catalog = Catalog {
         database: deps.database,
-        store: Arc::new(store::Sqlite),
+        lease: deps.lease,
+        store: Arc::new(store::Tables),
         objects: deps.objects,
         index: deps.index,
         fetcher: deps.fetcher,

@@ -32,6 +32,8 @@ pub use pins::Pins;
 #[derive(Debug, Clone)]
 pub struct Catalog {
     pub(crate) database: Database,
+    /// The lease by which this process alone is catalog, where others could be.
+    pub(crate) lease: Option<sql::Lease>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) objects: Arc<dyn ObjectStore>,
     pub(crate) index: Arc<dyn SearchIndex>,

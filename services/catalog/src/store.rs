@@ -2,7 +2,7 @@
 
 #[cfg(test)]
 mod conformance;
-mod sqlite;
+mod tables;
 
 use async_trait::async_trait;
 use events::Event;
@@ -11,7 +11,7 @@ use types::{DatasetId, DatasetName, SourceId, TenantId, Timestamp, VersionName};
 
 use crate::record::{Record, State, Version, Words};
 
-pub use sqlite::Sqlite;
+pub use tables::Tables;
 
 /// A transaction of the service's database; [`sql::Database`] begins and ends it.
 pub type Tx = sql::Conn;

@@ -119,12 +119,6 @@ impl From<sql::Error> for Error {
     }
 }
 
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        sql::Error::from(error).into()
-    }
-}
-
 impl Fault for Error {
     fn kind(&self) -> ErrorKind {
         match self {

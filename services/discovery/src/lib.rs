@@ -41,7 +41,6 @@ use fetch::Fetcher;
 use proto::discovery::v1::discovery_service_server::DiscoveryServiceServer;
 use runtime::{Period, Service, Tasks};
 use sql::work::{Backoff, Queue};
-use sqlx::migrate::Migrator;
 use tonic::service::Routes;
 use types::{BoxFuture, OperateError, Queues};
 
@@ -56,10 +55,10 @@ use tasks::{Crawler, History, RelayOutbox, Removal, Schedule};
 /// The role.
 pub const ROLE: &str = "discovery";
 
-static OWN_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+static OWN_MIGRATIONS: sql::Migrations = sql::migrations!();
 
 /// The migrations of discovery's database.
-pub fn migrations() -> Vec<&'static Migrator> {
+pub fn migrations() -> Vec<&'static sql::Migrations> {
     vec![&::events::MIGRATIONS, &OWN_MIGRATIONS]
 }
 

@@ -61,7 +61,7 @@ impl World {
         let clock = ManualClock::default();
         let bus = SqliteLog::open(&url(dir.path(), "events"), clock.shared()).await.unwrap();
         let inbox = bus.subscribe(&PROFILING_DISCOVERY).await.unwrap();
-        let database = sql::Database::open(&url(dir.path(), "discovery"), &migrations(), clock.shared()).await.unwrap();
+        let database = database(dir.path(), &clock).await;
         let (grpc, tasks) = start(&dir, &database, &bus, page_size).await;
         Self { dir, clock, grpc, tasks, database, bus, inbox, page_size }
     }
@@ -183,6 +183,17 @@ fn read(event: &proto::common::v1::EventEnvelope) -> (Told, pb::DatasetAnnounced
     let message = pb::DatasetAnnounced::decode(event.payload.as_slice()).unwrap();
     assert_eq!((event.key.as_str(), event.tenant.as_str()), (message.dataset.as_str(), "main"));
     (told(&message.path, message.announcement), message)
+}
+
+async fn database(dir: &Path, clock: &ManualClock) -> sql::Database {
+    let settings = sql::Settings {
+        schema: "discovery".into(),
+        user: "postgres".into(),
+        server_clock: false,
+        ..Default::default()
+    };
+    let url = testkit::database_url(&dir.join("discovery.db"));
+    sql::Database::open_with(&url, &settings, &migrations(), clock.shared()).await.unwrap()
 }
 
 fn url(dir: &Path, name: &str) -> String {

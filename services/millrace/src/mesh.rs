@@ -10,6 +10,7 @@ pub mod keys;
 pub mod peers;
 pub mod role;
 pub mod settings;
+mod single;
 pub mod sockets;
 pub mod stores;
 pub mod tls;
@@ -91,6 +92,9 @@ where
     }
     for (role, door) in doors {
         door.open(mesh.served.remove(&role).expect("what listens was wired"));
+    }
+    for (name, beside) in mesh.beside {
+        supervisor.serve(name, beside);
     }
     supervisor.at_end("stores", closing);
     start.set_ready();

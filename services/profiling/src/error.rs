@@ -94,12 +94,6 @@ fn is_full(error: &std::io::Error) -> bool {
     matches!(error.kind(), StorageFull | QuotaExceeded)
 }
 
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Store(error.into())
-    }
-}
-
 impl From<rpc::upload::Error> for Error {
     fn from(error: rpc::upload::Error) -> Self {
         Self::Upload(error)

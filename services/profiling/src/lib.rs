@@ -40,7 +40,6 @@ use proto::profiling::v1::profiling_service_server::ProfilingServiceServer;
 use runtime::{Service, Tasks};
 use sql::work::{Backoff, Queue};
 use sql::{Conn, Database};
-use sqlx::migrate::Migrator;
 use tonic::service::Routes;
 use types::{OperateError, Queues};
 
@@ -91,7 +90,7 @@ pub enum BuildError {
 }
 
 /// The migrations of the service's database, those of its events included.
-pub fn migrations() -> Vec<&'static Migrator> {
+pub fn migrations() -> Vec<&'static sql::Migrations> {
     vec![&::events::MIGRATIONS, &store::MIGRATIONS]
 }
 

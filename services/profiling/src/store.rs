@@ -15,7 +15,7 @@ use prost::Message;
 use proto::profiling::v1::JobStage;
 
 /// The migrations of the tables that profiling owns.
-pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+pub static MIGRATIONS: sql::Migrations = sql::migrations!();
 
 /// A dataset to be profiled.
 #[derive(Debug, Clone)]
@@ -56,7 +56,7 @@ pub async fn enqueue(conn: &mut Conn, request: Request, now: Timestamp) -> Resul
         not_before: None,
     };
     work::insert(conn, QUEUE, new, now).await?;
-    sqlx::query(
+    sql::query(
         "INSERT INTO dataset_jobs (dataset, job) VALUES (?, ?) ON CONFLICT (dataset) DO UPDATE SET job = excluded.job",
     )
     .bind(&dataset)
@@ -72,13 +72,13 @@ pub async fn enqueue(conn: &mut Conn, request: Request, now: Timestamp) -> Resul
 pub async fn supersede(conn: &mut Conn, dataset: &str, now: Timestamp) -> Result<(), Error> {
     if let Some(id) = latest_job(conn, dataset).await? {
         work::cancel(conn, QUEUE, &id, now).await?;
-        sqlx::query("DELETE FROM dataset_jobs WHERE dataset = ?").bind(dataset).execute(conn).await?;
+        sql::query("DELETE FROM dataset_jobs WHERE dataset = ?").bind(dataset).execute(conn).await?;
     }
     Ok(())
 }
 
 async fn latest_job(conn: &mut Conn, dataset: &str) -> Result<Option<String>, Error> {
-    let latest = sqlx::query_scalar("SELECT job FROM dataset_jobs WHERE dataset = ?").bind(dataset);
+    let latest = sql::query_scalar("SELECT job FROM dataset_jobs WHERE dataset = ?").bind(dataset);
     Ok(latest.fetch_optional(conn).await?)
 }
 
@@ -198,7 +198,7 @@ pub struct NewProfile {
 }
 
 async fn insert_profile(conn: &mut Conn, profile: &NewProfile, now: Timestamp) -> Result<(), Error> {
-    sqlx::query(
+    sql::query(
         "INSERT INTO profiles (tenant, id, object_key, digest, size_bytes, created) VALUES (?, ?, ?, ?, ?, ?) \
          ON CONFLICT (tenant, id) DO NOTHING",
     )
@@ -215,7 +215,7 @@ async fn insert_profile(conn: &mut Conn, profile: &NewProfile, now: Timestamp) -
 
 /// Where the profile of a tenant lies. None when there is none.
 pub async fn profile_key(conn: &mut Conn, tenant: &TenantId, id: &ProfileId) -> Result<Option<String>, Error> {
-    let key = sqlx::query_scalar("SELECT object_key FROM profiles WHERE tenant = ? AND id = ?");
+    let key = sql::query_scalar("SELECT object_key FROM profiles WHERE tenant = ? AND id = ?");
     Ok(key.bind(tenant.as_str()).bind(id.as_str()).fetch_optional(conn).await?)
 }
 

@@ -20,6 +20,17 @@ use types::{Clock, Identity, Permitted, TenantName, WorkPhase};
 
 use super::*;
 
+testkit::on_every_store! {
+    an_announced_file_is_profiled_and_told_of_stage_by_stage,
+    the_same_bytes_are_profiled_once,
+    a_newer_announcement_supersedes_a_queued_job,
+    a_retracted_dataset_is_not_profiled,
+    what_is_no_table_fails_at_once_with_its_reason,
+    a_file_that_vanished_fails_and_can_be_retried_by_a_caller,
+    a_job_of_a_killed_process_is_claimed_again,
+    a_cancelled_job_tells_so_and_stays_cancelled,
+}
+
 const DATASET: &str = "tenants/main/datasets/d1";
 
 struct Bench {
@@ -39,7 +50,14 @@ impl Bench {
         std::fs::create_dir(folder.path().join("root")).unwrap();
         let clock = ManualClock::default();
         let at = |name: &str| format!("sqlite:{}", folder.path().join(name).display());
-        let db = Database::open(&at("profiling.db"), &migrations(), clock.shared()).await.unwrap();
+        let settings = sql::Settings {
+            schema: "profiling".into(),
+            user: "postgres".into(),
+            server_clock: false,
+            ..Default::default()
+        };
+        let url = testkit::database_url(&folder.path().join("profiling.db"));
+        let db = Database::open_with(&url, &settings, &migrations(), clock.shared()).await.unwrap();
         let bus: Arc<dyn EventBus> = Arc::new(SqliteLog::open(&at("events.db"), clock.shared()).await.unwrap());
         let objects = objects::open(&format!("file:{}", folder.path().join("objects").display())).await.unwrap();
         let service = Self::build(&folder, &db, &bus, &objects).await;
@@ -142,7 +160,6 @@ fn subjects(events: &[EventEnvelope]) -> Vec<&str> {
     events.iter().map(|event| event.subject.as_str()).collect()
 }
 
-#[tokio::test]
 async fn an_announced_file_is_profiled_and_told_of_stage_by_stage() {
     let mut bench = Bench::new().await;
     let path = bench.write("a.csv", b"x,y\n1,a\n2,b\n");
@@ -168,7 +185,6 @@ async fn an_announced_file_is_profiled_and_told_of_stage_by_stage() {
     assert_eq!(bench.objects.head(&content.key.parse().unwrap()).await.unwrap().size_bytes, 12);
 }
 
-#[tokio::test]
 async fn the_same_bytes_are_profiled_once() {
     let mut bench = Bench::new().await;
     let path = bench.write("a.csv", b"x\n1\n");
@@ -181,7 +197,6 @@ async fn the_same_bytes_are_profiled_once() {
     assert_eq!(jobs[0].profile, jobs[1].profile);
 }
 
-#[tokio::test]
 async fn a_newer_announcement_supersedes_a_queued_job() {
     let mut bench = Bench::new().await;
     let path = bench.write("a.csv", b"x\n1\n");
@@ -196,7 +211,6 @@ async fn a_newer_announcement_supersedes_a_queued_job() {
     assert!(told.is_empty(), "a superseded job tells nothing");
 }
 
-#[tokio::test]
 async fn a_retracted_dataset_is_not_profiled() {
     let mut bench = Bench::new().await;
     let path = bench.write("a.csv", b"x\n1\n");
@@ -207,7 +221,6 @@ async fn a_retracted_dataset_is_not_profiled() {
     assert_eq!(bench.jobs().await[0].status.phase, WorkPhase::Cancelled);
 }
 
-#[tokio::test]
 async fn what_is_no_table_fails_at_once_with_its_reason() {
     let mut bench = Bench::new().await;
     let path = bench.write("a.csv", b"");
@@ -220,7 +233,6 @@ async fn what_is_no_table_fails_at_once_with_its_reason() {
     assert_eq!((failed.attempts, failed.cancelled), (1, false));
 }
 
-#[tokio::test]
 async fn a_file_that_vanished_fails_and_can_be_retried_by_a_caller() {
     let mut bench = Bench::new().await;
     let path = bench.write("a.csv", b"x\n1\n");
@@ -236,7 +248,6 @@ async fn a_file_that_vanished_fails_and_can_be_retried_by_a_caller() {
     assert_eq!(bench.domain.get_job(name).await.unwrap().status.phase, WorkPhase::Succeeded);
 }
 
-#[tokio::test]
 async fn a_job_of_a_killed_process_is_claimed_again() {
     let mut bench = Bench::new().await;
     let path = bench.write("a.csv", b"x\n1\n");
@@ -250,7 +261,6 @@ async fn a_job_of_a_killed_process_is_claimed_again() {
     assert_eq!((job.status.phase, job.status.attempts), (WorkPhase::Succeeded, 1));
 }
 
-#[tokio::test]
 async fn a_cancelled_job_tells_so_and_stays_cancelled() {
     let mut bench = Bench::new().await;
     let path = bench.write("a.csv", b"x\n1\n");

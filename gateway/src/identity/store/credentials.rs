@@ -12,9 +12,9 @@ type Row = (String, String, String, bool, bool, Option<String>, Option<i64>, Opt
 
 /// Finds the identity behind an API key, or tells why it is none (any more).
 pub async fn of_key(conn: &mut Conn, id: &KeyId, hash: &Hash, now: Timestamp) -> Result<Identity, Error> {
-    let row: Option<Row> = sqlx::query_as(
+    let row: Option<Row> = sql::query_as(
         "SELECT u.tenant, u.id, u.roles, u.disabled, t.disabled, k.roles, k.expires, k.revoked FROM api_keys k \
-         JOIN users u ON u.tenant = k.tenant AND u.id = k.user JOIN tenants t ON t.id = k.tenant \
+         JOIN users u ON u.tenant = k.tenant AND u.id = k.\"user\" JOIN tenants t ON t.id = k.tenant \
          WHERE k.id = ? AND k.hash = ?",
     )
     .bind(id.as_str())
@@ -26,9 +26,9 @@ pub async fn of_key(conn: &mut Conn, id: &KeyId, hash: &Hash, now: Timestamp) ->
 
 /// Finds the identity behind an access token, or tells why it is none (any more).
 pub async fn of_access_token(conn: &mut Conn, hash: &Hash, now: Timestamp) -> Result<Identity, Error> {
-    let row: Option<Row> = sqlx::query_as(
+    let row: Option<Row> = sql::query_as(
         "SELECT u.tenant, u.id, u.roles, u.disabled, t.disabled, NULL, a.expires, s.ended FROM access_tokens a \
-         JOIN sessions s ON s.id = a.session JOIN users u ON u.tenant = s.tenant AND u.id = s.user \
+         JOIN sessions s ON s.id = a.session JOIN users u ON u.tenant = s.tenant AND u.id = s.\"user\" \
          JOIN tenants t ON t.id = s.tenant WHERE a.hash = ?",
     )
     .bind(hash.as_bytes().as_slice())

@@ -20,8 +20,8 @@ pub struct ApiKey {
 }
 
 pub async fn insert(conn: &mut Conn, key: &ApiKey, hash: &Hash) -> Result<(), Error> {
-    sqlx::query(
-        "INSERT INTO api_keys (id, tenant, user, title, roles, hash, created, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    sql::query(
+        "INSERT INTO api_keys (id, tenant, \"user\", title, roles, hash, created, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(key.name.api_key.as_str())
     .bind(key.name.tenant.as_str())
@@ -41,7 +41,7 @@ type Row = (String, String, String, Option<String>, i64, Option<i64>, Option<i64
 /// Gets a key by its id alone; ids are unique over all users.
 pub async fn get(conn: &mut Conn, id: &KeyId) -> Result<Option<ApiKey>, Error> {
     let row: Option<Row> =
-        sqlx::query_as("SELECT tenant, user, title, roles, created, expires, revoked FROM api_keys WHERE id = ?")
+        sql::query_as("SELECT tenant, \"user\", title, roles, created, expires, revoked FROM api_keys WHERE id = ?")
             .bind(id.as_str())
             .fetch_optional(conn)
             .await?;
@@ -63,15 +63,15 @@ pub async fn get(conn: &mut Conn, id: &KeyId) -> Result<Option<ApiKey>, Error> {
 
 /// The ids of a tenant's keys, or of one user's, by creation time.
 pub async fn ids(conn: &mut Conn, tenant: &TenantId, user: Option<&UserId>) -> Result<Vec<String>, sql::Error> {
-    let select = sqlx::query_scalar(
-        "SELECT id FROM api_keys WHERE tenant = ?1 AND (?2 IS NULL OR user = ?2) ORDER BY created, id",
+    let select = sql::query_scalar(
+        "SELECT id FROM api_keys WHERE tenant = ?1 AND (?2 IS NULL OR \"user\" = ?2) ORDER BY created, id",
     );
-    Ok(select.bind(tenant.as_str()).bind(user.map(UserId::as_str)).fetch_all(conn).await?)
+    select.bind(tenant.as_str()).bind(user.map(UserId::as_str)).fetch_all(conn).await
 }
 
 /// Revokes a key; the first time counts.
 pub async fn revoke(conn: &mut Conn, id: &KeyId, now: Timestamp) -> Result<(), Error> {
-    sqlx::query("UPDATE api_keys SET revoked = coalesce(revoked, ?) WHERE id = ?")
+    sql::query("UPDATE api_keys SET revoked = coalesce(revoked, ?) WHERE id = ?")
         .bind(now.as_micros())
         .bind(id.as_str())
         .execute(conn)

@@ -22,7 +22,7 @@ pub struct Refresh {
 }
 
 pub async fn begin(conn: &mut Conn, id: &str, user: &UserName, now: Timestamp) -> Result<(), Error> {
-    sqlx::query("INSERT INTO sessions (id, tenant, user, created, expires) VALUES (?, ?, ?, ?, ?)")
+    sql::query("INSERT INTO sessions (id, tenant, \"user\", created, expires) VALUES (?, ?, ?, ?, ?)")
         .bind(id)
         .bind(user.tenant.as_str())
         .bind(user.user.as_str())
@@ -40,19 +40,19 @@ pub async fn add_tokens(
     access: (&Hash, Timestamp),
     refresh: (&Hash, Timestamp),
 ) -> Result<(), Error> {
-    sqlx::query("INSERT INTO access_tokens (hash, session, expires) VALUES (?, ?, ?)")
+    sql::query("INSERT INTO access_tokens (hash, session, expires) VALUES (?, ?, ?)")
         .bind(access.0.as_bytes().as_slice())
         .bind(session)
         .bind(access.1.as_micros())
         .execute(&mut *conn)
         .await?;
-    sqlx::query("INSERT INTO refresh_tokens (hash, session, expires) VALUES (?, ?, ?)")
+    sql::query("INSERT INTO refresh_tokens (hash, session, expires) VALUES (?, ?, ?)")
         .bind(refresh.0.as_bytes().as_slice())
         .bind(session)
         .bind(refresh.1.as_micros())
         .execute(&mut *conn)
         .await?;
-    sqlx::query("UPDATE sessions SET expires = ? WHERE id = ?")
+    sql::query("UPDATE sessions SET expires = ? WHERE id = ?")
         .bind(refresh.1.max(access.1).as_micros())
         .bind(session)
         .execute(conn)
@@ -62,8 +62,8 @@ pub async fn add_tokens(
 
 pub async fn find_refresh(conn: &mut Conn, hash: &Hash) -> Result<Option<Refresh>, Error> {
     type Row = (String, String, String, i64, Option<i64>, Option<i64>);
-    let row: Option<Row> = sqlx::query_as(
-        "SELECT s.id, s.tenant, s.user, r.expires, r.used, s.ended FROM refresh_tokens r \
+    let row: Option<Row> = sql::query_as(
+        "SELECT s.id, s.tenant, s.\"user\", r.expires, r.used, s.ended FROM refresh_tokens r \
          JOIN sessions s ON s.id = r.session WHERE r.hash = ?",
     )
     .bind(hash.as_bytes().as_slice())
@@ -81,20 +81,20 @@ pub async fn find_refresh(conn: &mut Conn, hash: &Hash) -> Result<Option<Refresh
 }
 
 pub async fn use_up(conn: &mut Conn, hash: &Hash, now: Timestamp) -> Result<(), Error> {
-    let update = sqlx::query("UPDATE refresh_tokens SET used = ? WHERE hash = ?");
+    let update = sql::query("UPDATE refresh_tokens SET used = ? WHERE hash = ?");
     update.bind(now.as_micros()).bind(hash.as_bytes().as_slice()).execute(conn).await?;
     Ok(())
 }
 
 pub async fn end(conn: &mut Conn, session: &str, now: Timestamp) -> Result<(), Error> {
-    let update = sqlx::query("UPDATE sessions SET ended = coalesce(ended, ?) WHERE id = ?");
+    let update = sql::query("UPDATE sessions SET ended = coalesce(ended, ?) WHERE id = ?");
     update.bind(now.as_micros()).bind(session).execute(conn).await?;
     Ok(())
 }
 
 /// Ends all sessions of a user.
 pub async fn end_all(conn: &mut Conn, user: &UserName, now: Timestamp) -> Result<(), Error> {
-    sqlx::query("UPDATE sessions SET ended = coalesce(ended, ?) WHERE tenant = ? AND user = ?")
+    sql::query("UPDATE sessions SET ended = coalesce(ended, ?) WHERE tenant = ? AND \"user\" = ?")
         .bind(now.as_micros())
         .bind(user.tenant.as_str())
         .bind(user.user.as_str())
@@ -106,7 +106,7 @@ pub async fn end_all(conn: &mut Conn, user: &UserName, now: Timestamp) -> Result
 /// Forgets what ended long ago; tells how many sessions.
 pub async fn sweep(conn: &mut Conn, now: Timestamp) -> Result<u64, Error> {
     let before = (now - KEPT).as_micros();
-    sqlx::query("DELETE FROM access_tokens WHERE expires <= ?").bind(before).execute(&mut *conn).await?;
-    let done = sqlx::query("DELETE FROM sessions WHERE expires <= ?").bind(before).execute(conn).await?;
-    Ok(done.rows_affected())
+    sql::query("DELETE FROM access_tokens WHERE expires <= ?").bind(before).execute(&mut *conn).await?;
+    let done = sql::query("DELETE FROM sessions WHERE expires <= ?").bind(before).execute(conn).await?;
+    Ok(done)
 }

@@ -15,14 +15,14 @@ pub struct Tenant {
 }
 
 pub async fn insert(conn: &mut Conn, tenant: &Tenant) -> Result<(), Error> {
-    let done = sqlx::query("INSERT INTO tenants (id, title, disabled, created) VALUES (?, ?, ?, ?)")
+    let done = sql::query("INSERT INTO tenants (id, title, disabled, created) VALUES (?, ?, ?, ?)")
         .bind(tenant.id.as_str())
         .bind(&tenant.title)
         .bind(tenant.disabled)
         .bind(tenant.created.as_micros())
         .execute(conn)
         .await;
-    match done.map_err(sql::Error::from) {
+    match done {
         Err(error) if error.is_unique_violation() => {
             Err(Error::AlreadyExists { name: format!("tenants/{}", tenant.id) })
         }
@@ -31,7 +31,7 @@ pub async fn insert(conn: &mut Conn, tenant: &Tenant) -> Result<(), Error> {
 }
 
 pub async fn get(conn: &mut Conn, id: &TenantId) -> Result<Option<Tenant>, Error> {
-    let row: Option<(String, bool, i64)> = sqlx::query_as("SELECT title, disabled, created FROM tenants WHERE id = ?")
+    let row: Option<(String, bool, i64)> = sql::query_as("SELECT title, disabled, created FROM tenants WHERE id = ?")
         .bind(id.as_str())
         .fetch_optional(conn)
         .await?;
@@ -44,11 +44,11 @@ pub async fn get(conn: &mut Conn, id: &TenantId) -> Result<Option<Tenant>, Error
 }
 
 pub async fn ids(conn: &mut Conn) -> Result<Vec<String>, sql::Error> {
-    Ok(sqlx::query_scalar("SELECT id FROM tenants ORDER BY id").fetch_all(conn).await?)
+    sql::query_scalar("SELECT id FROM tenants ORDER BY id").fetch_all(conn).await
 }
 
 pub async fn set_disabled(conn: &mut Conn, id: &TenantId, disabled: bool) -> Result<(), Error> {
-    let update = sqlx::query("UPDATE tenants SET disabled = ? WHERE id = ?").bind(disabled).bind(id.as_str());
+    let update = sql::query("UPDATE tenants SET disabled = ? WHERE id = ?").bind(disabled).bind(id.as_str());
     update.execute(conn).await?;
     Ok(())
 }

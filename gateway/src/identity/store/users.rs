@@ -19,7 +19,7 @@ pub struct User {
 }
 
 pub async fn insert(conn: &mut Conn, user: &User) -> Result<(), Error> {
-    let done = sqlx::query(
+    let done = sql::query(
         "INSERT INTO users (tenant, id, title, roles, disabled, password, created) VALUES (?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(user.name.tenant.as_str())
@@ -31,7 +31,7 @@ pub async fn insert(conn: &mut Conn, user: &User) -> Result<(), Error> {
     .bind(user.created.as_micros())
     .execute(conn)
     .await;
-    match done.map_err(sql::Error::from) {
+    match done {
         Err(error) if error.is_unique_violation() => Err(Error::AlreadyExists { name: user.name.to_string() }),
         Err(error) if error.is_foreign_key_violation() => {
             Err(Error::NotFound { name: format!("tenants/{}", user.name.tenant) })
@@ -42,7 +42,7 @@ pub async fn insert(conn: &mut Conn, user: &User) -> Result<(), Error> {
 
 pub async fn get(conn: &mut Conn, name: &UserName) -> Result<Option<User>, Error> {
     let row: Option<(String, String, bool, Option<String>, i64)> =
-        sqlx::query_as("SELECT title, roles, disabled, password, created FROM users WHERE tenant = ? AND id = ?")
+        sql::query_as("SELECT title, roles, disabled, password, created FROM users WHERE tenant = ? AND id = ?")
             .bind(name.tenant.as_str())
             .bind(name.user.as_str())
             .fetch_optional(conn)
@@ -59,13 +59,13 @@ pub async fn existing(conn: &mut Conn, name: &UserName) -> Result<User, Error> {
 }
 
 pub async fn ids(conn: &mut Conn, tenant: &TenantId) -> Result<Vec<String>, sql::Error> {
-    let select = sqlx::query_scalar("SELECT id FROM users WHERE tenant = ? ORDER BY id").bind(tenant.as_str());
-    Ok(select.fetch_all(conn).await?)
+    let select = sql::query_scalar("SELECT id FROM users WHERE tenant = ? ORDER BY id").bind(tenant.as_str());
+    select.fetch_all(conn).await
 }
 
 /// Stores roles, title, password and whether the user is disabled.
 pub async fn update(conn: &mut Conn, user: &User) -> Result<(), Error> {
-    sqlx::query("UPDATE users SET title = ?, roles = ?, disabled = ?, password = ? WHERE tenant = ? AND id = ?")
+    sql::query("UPDATE users SET title = ?, roles = ?, disabled = ?, password = ? WHERE tenant = ? AND id = ?")
         .bind(&user.title)
         .bind(write_roles(&user.roles))
         .bind(user.disabled)
@@ -79,10 +79,10 @@ pub async fn update(conn: &mut Conn, user: &User) -> Result<(), Error> {
 
 /// Tells whether an enabled user of an enabled tenant has `role`; of `tenant` alone when it is given.
 pub async fn somebody_is(conn: &mut Conn, role: Role, tenant: Option<&TenantId>) -> Result<bool, Error> {
-    let found: Option<i64> = sqlx::query_scalar(
+    let found: Option<i64> = sql::query_scalar(
         "SELECT 1 FROM users JOIN tenants ON tenants.id = users.tenant \
          WHERE users.disabled = 0 AND (?2 IS NOT NULL OR tenants.disabled = 0) \
-         AND (?2 IS NULL OR users.tenant = ?2) AND instr(' ' || users.roles || ' ', ' ' || ?1 || ' ') > 0 LIMIT 1",
+         AND (?2 IS NULL OR users.tenant = ?2) AND ' ' || users.roles || ' ' LIKE '% ' || ?1 || ' %' LIMIT 1",
     )
     .bind(word(role))
     .bind(tenant.map(TenantId::as_str))

@@ -83,9 +83,13 @@ impl Catalog {
     }
 
     async fn settle(&self, seen: Vec<Seen>) -> Result<(), Error> {
-        let (store, now) = (self.store.clone(), self.database.now());
+        let (store, now, lease) = (self.store.clone(), self.database.now(), self.lease.clone());
         let write = self.database.write(move |tx| {
             Box::pin(async move {
+                // A process that was catalog before knows another index than the one that is searched now.
+                if let Some(lease) = lease {
+                    lease.check(tx, now).await?;
+                }
                 for Seen { tenant, dataset, held, change } in seen {
                     let Some(mut record) = store.records(tx, &tenant, std::slice::from_ref(&dataset)).await?.pop()
                     else {

@@ -18,13 +18,14 @@ struct Bench {
     _folder: tempfile::TempDir,
 }
 
+/// Makes a test of each promise on every database.
 macro_rules! conformance {
-    ($back_end:ident: $($promise:ident),+ $(,)?) => {
-        mod $back_end {
+    ($($promise:ident),+ $(,)?) => {
+        mod tests {
+            testkit::on_every_store! { $($promise),+ }
             $(
-                #[tokio::test]
                 async fn $promise() {
-                    super::$promise(super::open::$back_end().await).await;
+                    super::$promise(super::Bench::open().await).await;
                 }
             )+
         }
@@ -32,7 +33,7 @@ macro_rules! conformance {
 }
 
 conformance!(
-    sqlite: a_record_reads_back_as_it_was_saved,
+    a_record_reads_back_as_it_was_saved,
     a_version_reads_back_as_it_was_put,
     saves_are_numbered_in_their_order,
     a_change_that_concerns_the_index_waits_for_it,
@@ -41,14 +42,19 @@ conformance!(
     tenants_do_not_see_each_other,
 );
 
-mod open {
-    use super::*;
-
-    pub async fn sqlite() -> Bench {
+impl Bench {
+    async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", folder.path().join("catalog.db").display());
-        let database = Database::open(&url, &crate::migrations(), ManualClock::default().shared()).await.unwrap();
-        Bench { database, store: Arc::new(Sqlite), _folder: folder }
+        let url = testkit::database_url(&folder.path().join("catalog.db"));
+        let settings = sql::Settings {
+            schema: "catalog".into(),
+            user: "postgres".into(),
+            server_clock: false,
+            ..Default::default()
+        };
+        let clock = ManualClock::default().shared();
+        let database = Database::open_with(&url, &settings, &crate::migrations(), clock).await.unwrap();
+        Self { database, store: Arc::new(Tables), _folder: folder }
     }
 }
 

@@ -70,6 +70,7 @@ impl Harness {
         let deps = Deps {
             database: Database::open(&url("sqlite", "catalog.db"), &migrations(), clock.shared()).await.unwrap(),
             sole_owner: true,
+            lease: None,
             bus: Arc::new(SqliteLog::open(&url("sqlite", "events.db"), clock.shared()).await.unwrap()),
             objects: objects::open(&url("file", "objects")).await.unwrap(),
             index: Arc::new(opened.index),

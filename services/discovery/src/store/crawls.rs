@@ -124,7 +124,7 @@ pub(super) async fn forget(conn: &mut Conn, name: &CrawlName, now: Timestamp) ->
     work::delete(conn, CRAWLS, name.crawl.as_str()).await?;
     let change = next_change(conn).await?;
     let source = SourceName::new(name.tenant.clone(), name.source.clone());
-    sqlx::query("INSERT INTO removed_crawls (change, tenant, source, crawl, removed) VALUES (?, ?, ?, ?, ?)")
+    sql::query("INSERT INTO removed_crawls (change, tenant, source, crawl, removed) VALUES (?, ?, ?, ?, ?)")
         .bind(change)
         .bind(name.tenant.as_str())
         .bind(source.to_string())

@@ -27,7 +27,7 @@ impl Entry {
 }
 
 pub(super) async fn get(conn: &mut Conn, source: &str, path: &str) -> Result<Option<Entry>, Error> {
-    let row: Option<(String, Vec<u8>, i64, bool)> = sqlx::query_as(
+    let row: Option<(String, Vec<u8>, i64, bool)> = sql::query_as(
         "SELECT version_token, metadata_digest, announcement, retracted FROM entries WHERE source = ? AND path = ?",
     )
     .bind(source)
@@ -52,7 +52,7 @@ pub(super) async fn announce(
     metadata_digest: &Digest,
     crawl: &str,
 ) -> Result<i64, Error> {
-    let number = sqlx::query_scalar(
+    let number = sql::query_scalar(
         "INSERT INTO entries (source, path, dataset, version_token, metadata_digest, announcement, seen) \
          VALUES (?, ?, ?, ?, ?, 1, ?) ON CONFLICT (source, path) DO UPDATE SET version_token = excluded.version_token, \
          metadata_digest = excluded.metadata_digest, announcement = entries.announcement + 1, retracted = 0, \
@@ -71,13 +71,13 @@ pub(super) async fn announce(
 
 /// Notes that a crawl saw what is announced; tells whether anything is.
 pub(super) async fn touch(conn: &mut Conn, source: &str, path: &str, crawl: &str) -> Result<bool, Error> {
-    let done = sqlx::query("UPDATE entries SET seen = ? WHERE source = ? AND path = ? AND retracted = 0")
+    let done = sql::query("UPDATE entries SET seen = ? WHERE source = ? AND path = ? AND retracted = 0")
         .bind(crawl)
         .bind(source)
         .bind(path)
         .execute(conn)
         .await?;
-    Ok(done.rows_affected() > 0)
+    Ok(done > 0)
 }
 
 /// The paths that are announced and that `crawl` did not see, in order, after `after`.
@@ -88,7 +88,7 @@ pub(super) async fn missing(
     after: &str,
     limit: u32,
 ) -> Result<Vec<String>, Error> {
-    let paths = sqlx::query_scalar(
+    let paths = sql::query_scalar(
         "SELECT path FROM entries WHERE source = ? AND retracted = 0 AND seen <> ? AND path > ? ORDER BY path LIMIT ?",
     );
     Ok(paths.bind(source).bind(crawl).bind(after).bind(limit).fetch_all(conn).await?)
@@ -97,13 +97,13 @@ pub(super) async fn missing(
 /// The first announced entries of a source: path and dataset.
 pub(super) async fn announced(conn: &mut Conn, source: &str, limit: u32) -> Result<Vec<(String, String)>, Error> {
     let rows =
-        sqlx::query_as("SELECT path, dataset FROM entries WHERE source = ? AND retracted = 0 ORDER BY path LIMIT ?");
+        sql::query_as("SELECT path, dataset FROM entries WHERE source = ? AND retracted = 0 ORDER BY path LIMIT ?");
     Ok(rows.bind(source).bind(limit).fetch_all(conn).await?)
 }
 
 /// Retracts one entry, unless it is retracted; gives its dataset.
 pub(super) async fn retract(conn: &mut Conn, source: &str, path: &str) -> Result<Option<DatasetId>, Error> {
-    let dataset: Option<String> = sqlx::query_scalar(
+    let dataset: Option<String> = sql::query_scalar(
         "UPDATE entries SET retracted = 1 WHERE source = ? AND path = ? AND retracted = 0 RETURNING dataset",
     )
     .bind(source)
@@ -114,6 +114,6 @@ pub(super) async fn retract(conn: &mut Conn, source: &str, path: &str) -> Result
 }
 
 pub(super) async fn forget(conn: &mut Conn, source: &str) -> Result<(), Error> {
-    sqlx::query("DELETE FROM entries WHERE source = ?").bind(source).execute(conn).await?;
+    sql::query("DELETE FROM entries WHERE source = ?").bind(source).execute(conn).await?;
     Ok(())
 }

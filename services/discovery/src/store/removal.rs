@@ -69,10 +69,10 @@ impl Store {
         let now = self.db.now();
         let write = self.db.write(move |conn| {
             Box::pin(async move {
-                let too_many: Vec<String> = sqlx::query_scalar(
+                let too_many: Vec<String> = sql::query_scalar(
                     "SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY resource ORDER BY created DESC, id DESC) \
                      AS place FROM work WHERE queue = ? AND phase IN ('succeeded', 'failed', 'cancelled')) \
-                     WHERE place > ? LIMIT 1000",
+                     AS numbered WHERE place > ? LIMIT 1000",
                 )
                 .bind(CRAWLS)
                 .bind(kept)
@@ -81,7 +81,7 @@ impl Store {
                 for crawl in crawls::by_ids(conn, &too_many).await? {
                     crawls::forget(conn, &crawl.name, now).await?;
                 }
-                let old = sqlx::query("DELETE FROM removed_crawls WHERE removed < ?");
+                let old = sql::query("DELETE FROM removed_crawls WHERE removed < ?");
                 old.bind((now - TOLD).as_micros()).execute(&mut *conn).await?;
                 Ok::<_, Error>(too_many.len() as u64)
             })
@@ -115,7 +115,7 @@ pub(super) async fn removed_after(
     after: i64,
     limit: u32,
 ) -> Result<Vec<RemovedCrawl>, Error> {
-    let rows: Vec<(String, i64)> = sqlx::query_as(
+    let rows: Vec<(String, i64)> = sql::query_as(
         "SELECT crawl, change FROM removed_crawls WHERE tenant = ?1 AND (?2 IS NULL OR source = ?2) AND change > ?3 \
          ORDER BY change LIMIT ?4",
     )

@@ -6,8 +6,6 @@ use prost::Message;
 use proto::common::v1::Metadata;
 use proto::discovery::v1 as pb;
 use sql::Conn;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 use types::{Revision, SourceName, TenantId, Timestamp};
 
 use crate::error::Error;
@@ -15,7 +13,7 @@ use crate::source::{Draft, Source};
 
 pub(super) async fn insert(conn: &mut Conn, source: &Source, kind: &str) -> Result<(), Error> {
     let draft = &source.draft;
-    let inserted = sqlx::query(
+    let inserted = sql::query(
         "INSERT INTO sources (uid, tenant, id, title, kind, settings, interval, exclude, metadata, revision, created, \
          updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
@@ -33,7 +31,7 @@ pub(super) async fn insert(conn: &mut Conn, source: &Source, kind: &str) -> Resu
     .bind(source.updated.as_micros())
     .execute(conn)
     .await;
-    match inserted.map_err(sql::Error::from) {
+    match inserted {
         Ok(_) => Ok(()),
         Err(error) if error.is_unique_violation() => Err(Error::SourceExists { name: source.name.clone() }),
         Err(error) => Err(error.into()),
@@ -42,7 +40,7 @@ pub(super) async fn insert(conn: &mut Conn, source: &Source, kind: &str) -> Resu
 
 pub(super) async fn update(conn: &mut Conn, source: &Source) -> Result<(), Error> {
     let draft = &source.draft;
-    sqlx::query(
+    sql::query(
         "UPDATE sources SET title = ?, settings = ?, interval = ?, exclude = ?, metadata = ?, revision = ?, updated = ?, \
          next_crawl = ? WHERE uid = ?",
     )
@@ -63,19 +61,19 @@ pub(super) async fn update(conn: &mut Conn, source: &Source) -> Result<(), Error
 /// Notes that a crawl was asked for, and when the next one is due.
 pub(super) async fn note_crawl(conn: &mut Conn, source: &Source, now: Timestamp) -> Result<(), Error> {
     let next = source.draft.interval.map(|interval| (now + interval).as_micros());
-    let note = sqlx::query("UPDATE sources SET last_crawl = ?, next_crawl = ? WHERE uid = ?");
+    let note = sql::query("UPDATE sources SET last_crawl = ?, next_crawl = ? WHERE uid = ?");
     note.bind(now.as_micros()).bind(next).bind(&source.uid).execute(conn).await?;
     Ok(())
 }
 
 pub(super) async fn mark_deleted(conn: &mut Conn, uid: &str, actor: &str, now: Timestamp) -> Result<(), Error> {
-    let mark = sqlx::query("UPDATE sources SET deleted = ?, deleted_by = ? WHERE uid = ?");
+    let mark = sql::query("UPDATE sources SET deleted = ?, deleted_by = ? WHERE uid = ?");
     mark.bind(now.as_micros()).bind(actor).bind(uid).execute(conn).await?;
     Ok(())
 }
 
 pub(super) async fn get(conn: &mut Conn, name: &SourceName) -> Result<Source, Error> {
-    let row = sqlx::query(
+    let row = sql::query(
         "SELECT s.*, (SELECT count(*) FROM entries e WHERE e.source = s.uid AND e.retracted = 0) AS dataset_count \
          FROM sources s WHERE s.tenant = ? AND s.id = ? AND s.deleted IS NULL",
     )
@@ -96,7 +94,7 @@ pub(super) async fn at(conn: &mut Conn, name: &SourceName, given: Revision) -> R
 }
 
 pub(super) async fn by_uid(conn: &mut Conn, uid: &str) -> Result<Option<Source>, Error> {
-    let row = sqlx::query(
+    let row = sql::query(
         "SELECT s.*, (SELECT count(*) FROM entries e WHERE e.source = s.uid AND e.retracted = 0) AS dataset_count \
          FROM sources s WHERE s.uid = ? AND s.deleted IS NULL",
     );
@@ -105,13 +103,13 @@ pub(super) async fn by_uid(conn: &mut Conn, uid: &str) -> Result<Option<Source>,
 
 /// The uids of a tenant's sources, by creation time.
 pub(super) async fn ids(conn: &mut Conn, tenant: &TenantId) -> Result<Vec<String>, sql::Error> {
-    let ids = sqlx::query_scalar("SELECT uid FROM sources WHERE tenant = ? AND deleted IS NULL ORDER BY created, uid");
-    Ok(ids.bind(tenant.as_str()).fetch_all(conn).await?)
+    let ids = sql::query_scalar("SELECT uid FROM sources WHERE tenant = ? AND deleted IS NULL ORDER BY created, uid");
+    ids.bind(tenant.as_str()).fetch_all(conn).await
 }
 
 /// The uids of sources whose next crawl is due, of all tenants.
 pub(super) async fn due(conn: &mut Conn, now: Timestamp) -> Result<Vec<String>, Error> {
-    let due = sqlx::query_scalar(
+    let due = sql::query_scalar(
         "SELECT uid FROM sources WHERE next_crawl IS NOT NULL AND deleted IS NULL AND next_crawl <= ? \
          ORDER BY next_crawl LIMIT 100",
     );
@@ -127,49 +125,49 @@ pub(super) struct Deleted {
 }
 
 pub(super) async fn next_deleted(conn: &mut Conn) -> Result<Option<Deleted>, Error> {
-    let row = sqlx::query("SELECT * FROM sources WHERE deleted IS NOT NULL ORDER BY deleted LIMIT 1");
+    let row = sql::query("SELECT * FROM sources WHERE deleted IS NOT NULL ORDER BY deleted LIMIT 1");
     let Some(row) = row.fetch_optional(conn).await? else { return Ok(None) };
     Ok(Some(Deleted {
-        uid: row.try_get("uid")?,
+        uid: row.get("uid")?,
         name: name_of(&row)?,
-        kind: row.try_get("kind")?,
-        actor: row.try_get::<Option<String>, _>("deleted_by")?.unwrap_or_default(),
+        kind: row.get("kind")?,
+        actor: row.get::<Option<String>>("deleted_by")?.unwrap_or_default(),
     }))
 }
 
 pub(super) async fn forget(conn: &mut Conn, uid: &str) -> Result<(), Error> {
-    sqlx::query("DELETE FROM sources WHERE uid = ?").bind(uid).execute(conn).await?;
+    sql::query("DELETE FROM sources WHERE uid = ?").bind(uid).execute(conn).await?;
     Ok(())
 }
 
-fn read(row: &SqliteRow) -> Result<Source, Error> {
-    let time = |column: &str| row.try_get::<Option<i64>, _>(column).map(|time| time.map(Timestamp::from_micros));
-    let settings = pb::Source::decode(row.try_get::<&[u8], _>("settings")?).ok().and_then(|source| source.settings);
-    let metadata = Metadata::decode(row.try_get::<&[u8], _>("metadata")?).map_err(|_| malformed("the metadata"))?;
-    let exclude = serde_json::from_str(row.try_get("exclude")?).map_err(|_| malformed("the globs of a source"))?;
-    let interval: Option<i64> = row.try_get("interval")?;
+fn read(row: &sql::Row) -> Result<Source, Error> {
+    let time = |column: &str| row.get::<Option<i64>>(column).map(|time| time.map(Timestamp::from_micros));
+    let settings = pb::Source::decode(row.get::<&[u8]>("settings")?).ok().and_then(|source| source.settings);
+    let metadata = Metadata::decode(row.get::<&[u8]>("metadata")?).map_err(|_| malformed("the metadata"))?;
+    let exclude = serde_json::from_str(row.get("exclude")?).map_err(|_| malformed("the globs of a source"))?;
+    let interval: Option<i64> = row.get("interval")?;
     Ok(Source {
         name: name_of(row)?,
-        uid: row.try_get("uid")?,
+        uid: row.get("uid")?,
         draft: Draft {
-            title: row.try_get("title")?,
+            title: row.get("title")?,
             settings: settings.ok_or_else(|| malformed("the settings of a source"))?,
             interval: interval.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0))),
             exclude,
             metadata,
         },
-        revision: Revision(row.try_get("revision")?),
-        created: Timestamp::from_micros(row.try_get("created")?),
-        updated: Timestamp::from_micros(row.try_get("updated")?),
+        revision: Revision(row.get("revision")?),
+        created: Timestamp::from_micros(row.get("created")?),
+        updated: Timestamp::from_micros(row.get("updated")?),
         last_crawl: time("last_crawl")?,
         next_crawl: time("next_crawl")?,
-        dataset_count: row.try_get("dataset_count")?,
+        dataset_count: row.get("dataset_count")?,
     })
 }
 
-fn name_of(row: &SqliteRow) -> Result<SourceName, Error> {
-    let tenant = row.try_get::<String, _>("tenant")?.parse().map_err(|_| malformed("the tenant of a source"))?;
-    let source = row.try_get::<String, _>("id")?.parse().map_err(|_| malformed("the id of a source"))?;
+fn name_of(row: &sql::Row) -> Result<SourceName, Error> {
+    let tenant = row.get::<String>("tenant")?.parse().map_err(|_| malformed("the tenant of a source"))?;
+    let source = row.get::<String>("id")?.parse().map_err(|_| malformed("the id of a source"))?;
     Ok(SourceName::new(tenant, source))
 }
 

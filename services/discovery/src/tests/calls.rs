@@ -6,11 +6,28 @@ use tonic::Code;
 
 use super::*;
 
+testkit::on_every_store! {
+    a_folder_outside_the_roots_is_refused_by_create_update_and_preview,
+    a_private_address_is_refused_by_create_update_and_preview,
+    another_tenant_is_refused_whether_the_source_exists_or_not,
+    every_bad_field_of_a_request_is_named,
+    a_repeated_request_is_answered_like_the_first,
+    a_second_source_of_the_same_name_is_refused,
+    a_stale_revision_is_refused,
+    a_source_with_an_interval_is_crawled_again_when_it_is_due,
+    a_run_while_a_crawl_is_under_way_gives_that_one,
+    a_preview_lists_and_stores_nothing,
+    a_preview_tells_what_it_leaves_out,
+    sources_and_crawls_page_in_a_stable_order,
+    a_watch_sends_crawls_then_the_marker_then_changes_and_removals,
+    old_crawls_are_forgotten,
+    every_kind_tells_the_schema_of_its_settings,
+}
+
 fn interval(seconds: i64) -> Option<prost_types::Duration> {
     Some(prost_types::Duration { seconds, nanos: 0 })
 }
 
-#[tokio::test]
 async fn a_folder_outside_the_roots_is_refused_by_create_update_and_preview() {
     let world = World::new().await;
     let at = |path: &Path| {
@@ -33,7 +50,6 @@ async fn a_folder_outside_the_roots_is_refused_by_create_update_and_preview() {
     assert_eq!((own.code(), reason(&own).as_str()), (Code::FailedPrecondition, "FOLDER_IS_DATA_DIRECTORY"));
 }
 
-#[tokio::test]
 async fn a_private_address_is_refused_by_create_update_and_preview() {
     let world = World::new().await;
     let public = Settings::HttpIndex(pb::HttpIndexSettings { url: "http://8.8.8.8/".into(), max_depth: None });
@@ -51,7 +67,6 @@ async fn a_private_address_is_refused_by_create_update_and_preview() {
     }
 }
 
-#[tokio::test]
 async fn another_tenant_is_refused_whether_the_source_exists_or_not() {
     let world = World::new().await;
     let request = pb::GetSourceRequest { name: "tenants/other/sources/demo".into() };
@@ -61,7 +76,6 @@ async fn another_tenant_is_refused_whether_the_source_exists_or_not() {
     assert_eq!(world.grpc.watch_crawls(by_ada(request)).await.err().unwrap().code(), Code::PermissionDenied);
 }
 
-#[tokio::test]
 async fn every_bad_field_of_a_request_is_named() {
     let world = World::new().await;
     let request = pb::CreateSourceRequest {
@@ -77,7 +91,6 @@ async fn every_bad_field_of_a_request_is_named() {
     }
 }
 
-#[tokio::test]
 async fn a_repeated_request_is_answered_like_the_first() {
     let world = World::new().await;
     let request = || pb::CreateSourceRequest {
@@ -94,14 +107,12 @@ async fn a_repeated_request_is_answered_like_the_first() {
     assert_eq!(world.grpc.list_sources(by_ada(list)).await.unwrap().into_inner().sources.len(), 1);
 }
 
-#[tokio::test]
 async fn a_second_source_of_the_same_name_is_refused() {
     let world = World::new().await;
     world.create(world.folder()).await.unwrap();
     assert_eq!(reason(&world.create(world.folder()).await.unwrap_err()), "SOURCE_EXISTS");
 }
 
-#[tokio::test]
 async fn a_stale_revision_is_refused() {
     let world = World::new().await;
     world.create(world.folder()).await.unwrap();
@@ -117,7 +128,6 @@ async fn a_stale_revision_is_refused() {
     assert_eq!(world.source().await.title, "One");
 }
 
-#[tokio::test]
 async fn a_source_with_an_interval_is_crawled_again_when_it_is_due() {
     let mut world = World::new().await;
     world.create(pb::Source { interval: interval(3600), ..world.folder() }).await.unwrap();
@@ -137,7 +147,6 @@ async fn a_source_with_an_interval_is_crawled_again_when_it_is_due() {
     assert_ne!(world.newest().await.name, second);
 }
 
-#[tokio::test]
 async fn a_run_while_a_crawl_is_under_way_gives_that_one() {
     let world = World::new().await;
     let created = world.create(world.folder()).await.unwrap().crawl.unwrap();
@@ -147,7 +156,6 @@ async fn a_run_while_a_crawl_is_under_way_gives_that_one() {
     assert_eq!((refused.code(), reason(&refused).as_str()), (Code::FailedPrecondition, "CRAWL_UNDER_WAY"));
 }
 
-#[tokio::test]
 async fn a_preview_lists_and_stores_nothing() {
     let mut world = World::new().await;
     for name in ["a.csv", "b.csv", "c.csv"] {
@@ -170,7 +178,6 @@ async fn a_preview_lists_and_stores_nothing() {
 }
 
 #[cfg(unix)]
-#[tokio::test]
 async fn a_preview_tells_what_it_leaves_out() {
     let world = World::new().await;
     for name in ["a.csv", "left/b.csv", "readme.md"] {
@@ -191,7 +198,6 @@ async fn a_preview_tells_what_it_leaves_out() {
     assert!(told, "{:?}", end.warnings);
 }
 
-#[tokio::test]
 async fn sources_and_crawls_page_in_a_stable_order() {
     let world = World::new().await;
     for id in ["a", "b", "c"] {
@@ -219,7 +225,6 @@ async fn sources_and_crawls_page_in_a_stable_order() {
     assert_eq!(reason(&world.grpc.list_crawls(by_ada(request)).await.unwrap_err()), "SOURCE_NOT_FOUND");
 }
 
-#[tokio::test]
 async fn a_watch_sends_crawls_then_the_marker_then_changes_and_removals() {
     let mut world = World::new().await;
     let name = world.create(world.folder()).await.unwrap().crawl.unwrap().name;
@@ -236,7 +241,6 @@ async fn a_watch_sends_crawls_then_the_marker_then_changes_and_removals() {
     assert_eq!(next().await, Item::Removed(name));
 }
 
-#[tokio::test]
 async fn old_crawls_are_forgotten() {
     let mut world = World::new().await;
     world.create(world.folder()).await.unwrap();
@@ -249,7 +253,6 @@ async fn old_crawls_are_forgotten() {
     assert_eq!(world.grpc.list_crawls(by_ada(request)).await.unwrap().into_inner().crawls.len(), 100);
 }
 
-#[tokio::test]
 async fn every_kind_tells_the_schema_of_its_settings() {
     let world = World::new().await;
     let kinds = world.grpc.list_discoverer_kinds(by_ada(pb::ListDiscovererKindsRequest {})).await.unwrap().into_inner();

@@ -3,7 +3,17 @@ use proto::common::v1::materialization::Origin;
 
 use super::*;
 
-#[tokio::test]
+testkit::on_every_store! {
+    files_are_announced_with_what_their_package_says,
+    only_what_changed_is_announced_again,
+    a_killed_crawl_goes_on_from_its_checkpoint,
+    links_that_lead_out_are_warned_of_and_loops_end,
+    the_data_directory_is_never_listed,
+    a_folder_that_is_not_there_fails_the_crawl_and_touches_nothing,
+    excluded_paths_are_left_out_and_then_retracted,
+    a_cancelled_crawl_ends_and_keeps_what_it_announced,
+}
+
 async fn files_are_announced_with_what_their_package_says() {
     let mut world = World::new().await;
     world.write("b_two.csv", "x\n1\n");
@@ -35,7 +45,6 @@ async fn files_are_announced_with_what_their_package_says() {
     assert_eq!(world.source().await.dataset_count, 2);
 }
 
-#[tokio::test]
 async fn only_what_changed_is_announced_again() {
     let mut world = World::new().await;
     world.write("a.csv", "1");
@@ -54,7 +63,6 @@ async fn only_what_changed_is_announced_again() {
     assert_eq!(world.told().await, [told("a.csv", 2)]);
 }
 
-#[tokio::test]
 async fn a_killed_crawl_goes_on_from_its_checkpoint() {
     let mut world = World::with_pages_of(2).await;
     for name in ["a.csv", "b/1.csv", "b/2.csv", "b/3.csv", "c.csv", "d/e/4.csv", "z.csv"] {
@@ -86,7 +94,6 @@ async fn a_killed_crawl_goes_on_from_its_checkpoint() {
 }
 
 #[cfg(unix)]
-#[tokio::test]
 async fn links_that_lead_out_are_warned_of_and_loops_end() {
     let mut world = World::new().await;
     world.write("a.csv", "1");
@@ -114,7 +121,6 @@ async fn links_that_lead_out_are_warned_of_and_loops_end() {
     assert_eq!(world.told().await, [told("a.csv", 1), told("same.csv", 1)]);
 }
 
-#[tokio::test]
 async fn the_data_directory_is_never_listed() {
     let mut world = World::new().await;
     std::fs::create_dir_all(world.dir.path().join("root/own")).unwrap();
@@ -127,7 +133,6 @@ async fn the_data_directory_is_never_listed() {
     assert_eq!(world.told().await, [told("data/a.csv", 1)]);
 }
 
-#[tokio::test]
 async fn a_folder_that_is_not_there_fails_the_crawl_and_touches_nothing() {
     let mut world = World::new().await;
     world.write("a.csv", "1");
@@ -142,7 +147,6 @@ async fn a_folder_that_is_not_there_fails_the_crawl_and_touches_nothing() {
     assert_eq!(world.source().await.dataset_count, 1);
 }
 
-#[tokio::test]
 async fn excluded_paths_are_left_out_and_then_retracted() {
     let mut world = World::new().await;
     for number in 0..8 {
@@ -161,7 +165,6 @@ async fn excluded_paths_are_left_out_and_then_retracted() {
     assert_eq!(world.told().await.len(), 8);
 }
 
-#[tokio::test]
 async fn a_cancelled_crawl_ends_and_keeps_what_it_announced() {
     let mut world = World::with_pages_of(1).await;
     for number in 0..50 {

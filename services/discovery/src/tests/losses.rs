@@ -1,5 +1,14 @@
 use super::*;
 
+testkit::on_every_store! {
+    what_a_complete_listing_no_longer_holds_is_retracted_and_may_come_back,
+    an_implausible_loss_retracts_nothing_and_says_so,
+    a_great_loss_is_believed_when_each_dataset_is_proved_gone,
+    one_dataset_without_proof_keeps_them_all,
+    deleting_a_source_cancels_its_crawl_and_retracts_all,
+    a_source_that_comes_back_under_its_name_has_other_datasets,
+}
+
 /// A source with these files, crawled once.
 async fn crawled(files: &[&str]) -> World {
     let mut world = World::new().await;
@@ -18,7 +27,6 @@ fn missing() -> Told {
 
 const EIGHT: [&str; 8] = ["1.csv", "2.csv", "3.csv", "4.csv", "5.csv", "6.csv", "7.csv", "8.csv"];
 
-#[tokio::test]
 async fn what_a_complete_listing_no_longer_holds_is_retracted_and_may_come_back() {
     let mut world = crawled(&["a.csv", "b.csv"]).await;
     world.remove("b.csv");
@@ -33,7 +41,6 @@ async fn what_a_complete_listing_no_longer_holds_is_retracted_and_may_come_back(
     assert_eq!(world.told().await, [told("b.csv", 2)]);
 }
 
-#[tokio::test]
 async fn an_implausible_loss_retracts_nothing_and_says_so() {
     let mut world = crawled(&EIGHT).await;
     EIGHT.iter().for_each(|file| world.remove(file));
@@ -47,7 +54,6 @@ async fn an_implausible_loss_retracts_nothing_and_says_so() {
     assert_eq!(world.told().await.len(), 8);
 }
 
-#[tokio::test]
 async fn a_great_loss_is_believed_when_each_dataset_is_proved_gone() {
     let mut world = crawled(&EIGHT).await;
     EIGHT.iter().skip(1).for_each(|file| world.remove(file));
@@ -56,7 +62,6 @@ async fn a_great_loss_is_believed_when_each_dataset_is_proved_gone() {
     assert_eq!(world.told().await.len(), 7);
 }
 
-#[tokio::test]
 async fn one_dataset_without_proof_keeps_them_all() {
     let mut files = EIGHT.to_vec();
     files.push("sub/9.csv");
@@ -69,7 +74,6 @@ async fn one_dataset_without_proof_keeps_them_all() {
     assert_eq!(world.source().await.dataset_count, 9);
 }
 
-#[tokio::test]
 async fn deleting_a_source_cancels_its_crawl_and_retracts_all() {
     let mut world = crawled(&["a.csv", "b.csv"]).await;
     world.run(false).await;
@@ -87,7 +91,6 @@ async fn deleting_a_source_cancels_its_crawl_and_retracts_all() {
     assert_eq!(reason(&gone), "CRAWL_NOT_FOUND");
 }
 
-#[tokio::test]
 async fn a_source_that_comes_back_under_its_name_has_other_datasets() {
     let mut world = crawled(&["a.csv"]).await;
     let before = world.source().await.uid;

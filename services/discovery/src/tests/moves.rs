@@ -4,11 +4,17 @@ use tonic::Code;
 
 use super::*;
 
+testkit::on_every_store! {
+    a_source_that_moved_keeps_its_datasets_and_sees_what_is_there,
+    a_great_loss_by_a_move_is_judged_like_any_other,
+    a_crawl_that_began_elsewhere_is_cancelled_and_one_that_waits_goes_to_the_new_place,
+    the_kind_of_a_source_stays,
+}
+
 fn folder(path: PathBuf) -> Settings {
     Settings::Folder(pb::FolderSettings { path: path.to_string_lossy().into_owned() })
 }
 
-#[tokio::test]
 async fn a_source_that_moved_keeps_its_datasets_and_sees_what_is_there() {
     let mut world = World::new().await;
     world.write("same.csv", "1");
@@ -41,7 +47,6 @@ fn crawl_counts(crawl: &pb::Crawl) -> (i64, i64) {
     (count(crawl, "unchanged"), count(crawl, "announced"))
 }
 
-#[tokio::test]
 async fn a_great_loss_by_a_move_is_judged_like_any_other() {
     let mut world = World::new().await;
     for number in 0..10 {
@@ -59,7 +64,6 @@ async fn a_great_loss_by_a_move_is_judged_like_any_other() {
     assert_eq!(world.told().await.len(), 10);
 }
 
-#[tokio::test]
 async fn a_crawl_that_began_elsewhere_is_cancelled_and_one_that_waits_goes_to_the_new_place() {
     let mut world = World::with_pages_of(1).await;
     for number in 0..50 {
@@ -98,7 +102,6 @@ async fn a_crawl_that_began_elsewhere_is_cancelled_and_one_that_waits_goes_to_th
     assert_eq!((phase(&second), count(&second, "listed")), (WorkPhase::Succeeded, 1));
 }
 
-#[tokio::test]
 async fn the_kind_of_a_source_stays() {
     let world = World::new().await;
     world.create(world.folder()).await.unwrap();

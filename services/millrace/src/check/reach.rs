@@ -24,10 +24,18 @@ use crate::mesh::waiting::reasoned;
 /// What takes longer does not answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Clocks that differ by more are worth a word.
+const NOTABLE: Duration = Duration::from_secs(2);
+
 /// Looks at everything that these processes need, all at the same time.
 pub async fn all(settings: &Settings, shapes: &[Shape]) -> Vec<Finding> {
     let any = |needs: fn(&Shape) -> bool| shapes.iter().any(needs);
     let mut looks: Vec<BoxFuture<'_, Finding>> = vec![Box::pin(data_dir(settings))];
+    if settings.store.is_shared() {
+        for role in Role::ALL.into_iter().filter(|role| shapes.iter().any(|shape| shape.has(*role))) {
+            looks.push(Box::pin(store(settings, role)));
+        }
+    }
     if any(Shape::uses_events) && settings.events.is_shared() {
         looks.push(Box::pin(in_time("event bus", &settings.events.url, bus(settings))));
     }
@@ -66,6 +74,31 @@ async fn data_dir(settings: &Settings) -> Finding {
         Ok(_) => Finding::ok(about, format!("{shown} can be used")),
         Err(DataDirError::InUse(_)) => Finding::warning(about, format!("{shown} is in use by a process that runs")),
         Err(error) => Finding::error(about, reasoned(&error)),
+    }
+}
+
+/// Whether the store of a role can be used, and whether its clock is ours.
+async fn store(settings: &Settings, role: Role) -> Finding {
+    let (url, postgres) = (&settings.store.url, settings.store.of_role(role));
+    let about = format!("store of {role} at {url}");
+    let probe = match timeout(PATIENCE, sql::probe(url, &postgres, &SystemClock)).await {
+        Ok(Ok(probe)) => probe,
+        Ok(Err(error)) => return Finding::error(about, reasoned(&error)),
+        Err(_) => return Finding::error(about, format!("no answer within {PATIENCE:?}")),
+    };
+    let schema = &postgres.schema;
+    let ahead = Duration::from_micros(probe.ahead_micros.unsigned_abs());
+    let said = format!("PostgreSQL {}, its clock {ahead:.1?} off ours", probe.version);
+    match probe {
+        _ if probe.read_only => Finding::error(about, format!("{said}; it takes no writes")),
+        _ if !probe.has_schema && !probe.may_create => Finding::error(
+            about,
+            format!("{said}; there is no schema `{schema}`, and `{}` may not make one", postgres.user),
+        ),
+        _ if ahead > rpc::CLOCK_TOLERANCE => Finding::error(about, format!("{said}; set the clock of this machine")),
+        _ if ahead > NOTABLE => Finding::warning(about, said),
+        _ if !probe.has_schema => Finding::ok(about, format!("{said}; the schema `{schema}` is made at the start")),
+        _ => Finding::ok(about, said),
     }
 }
 

@@ -17,7 +17,7 @@ use super::waiting::Waiting;
 use crate::failure::Failure;
 
 /// The tables of a role.
-pub type Migrations = sqlx::migrate::Migrator;
+pub type Migrations = sql::Migrations;
 
 /// How often what was left unfinished is looked for.
 const SWEEP: Period = Period::secs(60 * 60);
@@ -92,8 +92,10 @@ pub async fn shared_database(
     clock: Arc<dyn Clock>,
     waiting: &Waiting,
 ) -> Result<Database, Failure> {
-    let url = &settings.store.url;
-    waiting.until(&format!("store of {role}"), url, || Database::open(url, migrations, clock.clone())).await
+    let (url, postgres) = (&settings.store.url, settings.store.of_role(role));
+    waiting
+        .until(&format!("store of {role}"), url, || Database::open_with(url, &postgres, migrations, clock.clone()))
+        .await
 }
 
 /// Removes what puts of processes that died left unfinished. Where it fails, that takes room, and nothing else.

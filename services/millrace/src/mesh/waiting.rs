@@ -29,6 +29,11 @@ impl Waiting {
         Self { start, limit }
     }
 
+    /// Says what is waited for.
+    pub fn say(&self, what: String) {
+        self.start.set_not_ready(what);
+    }
+
     /// Opens what is here and now: it opens at once, or the start fails.
     pub async fn not<T, E: Fault>(what: &str, opening: impl Future<Output = Result<T, E>>) -> Result<T, Failure> {
         opening.await.map_err(|error| fatal(what, &error))

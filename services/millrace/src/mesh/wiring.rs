@@ -14,15 +14,20 @@ use objects::ObjectStore;
 use rpc::{Served, ServerOptions};
 use runtime::{Service, Tasks};
 use search::TantivyIndex;
-use sql::Database;
+use sql::{Database, Lease};
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
+use types::{BoxError, BoxFuture};
 
 use super::keys::{self, Keys, Missing};
 use super::role::{Role, Shape};
 use super::stores::{Migrations, Stores};
 use super::tls::Certificates;
-use super::{failed, peers, unusable};
+use super::{failed, peers, single, unusable};
 use crate::failure::Failure;
+
+/// How long until a connection that was lost is tried again.
+const AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// The roles of a process, wired; nothing of it runs yet.
 pub struct Mesh {
@@ -30,7 +35,12 @@ pub struct Mesh {
     pub served: BTreeMap<Role, Served>,
     /// The loops of every role.
     pub tasks: Vec<Tasks>,
+    /// What runs beside them until the process stops, each with its name.
+    pub beside: Vec<(String, Beside)>,
 }
+
+/// Runs until it is told to stop; when it fails, the process ends.
+pub type Beside = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, Result<(), BoxError>> + Send>;
 
 /// Wires the roles of `shape` on `stores`. The future closes the stores, once nothing uses them any more.
 pub async fn build(
@@ -43,9 +53,9 @@ pub async fn build(
     let fetcher = Fetcher::new(stores.settings.policy(stores.dir.path().to_owned())).map_err(failed)?;
     let sweep = objects.as_ref().and_then(|objects| stores.sweep(objects));
     let tasks = certificates.reloading().into_iter().chain(sweep).collect();
-    let mesh = Mesh { served: BTreeMap::new(), tasks };
+    let mesh = Mesh { served: BTreeMap::new(), tasks, beside: Vec::new() };
     let keys = Keys::open(&stores.settings.identity, shape, &stores.clock)?;
-    let mut wiring = Wiring { stores, certificates, keys, fetcher, databases: Vec::new(), mesh };
+    let mut wiring = Wiring { stores, certificates, keys, fetcher, databases: Vec::new(), lease: None, mesh };
     let door = match shape.has(Role::Gateway) {
         true => Some(wiring.identities().await?),
         false => None,
@@ -62,8 +72,13 @@ pub async fn build(
     if let Some(door) = door {
         wiring.gateway(door).await?;
     }
-    let Wiring { databases, mesh, .. } = wiring;
+    let Wiring { databases, lease, mesh, .. } = wiring;
     let closing = async move {
+        if let Some((lease, database)) = lease
+            && let Err(error) = lease.release(&database).await
+        {
+            tracing::warn!(%error, "the lease of catalog was not given back; it ends by itself");
+        }
         join_all(databases.iter().map(Database::close)).await;
         if let Some(bus) = bus {
             bus.close().await;
@@ -78,6 +93,8 @@ struct Wiring<'a> {
     keys: Keys,
     fetcher: Fetcher,
     databases: Vec<Database>,
+    /// That of catalog, and the store that it lies in.
+    lease: Option<(Lease, Database)>,
     mesh: Mesh,
 }
 
@@ -109,8 +126,13 @@ impl Wiring<'_> {
     async fn catalog(&mut self, bus: Arc<dyn EventBus>, objects: Arc<dyn ObjectStore>) -> Result<(), Failure> {
         let database = self.database(Role::Catalog, &catalog::migrations()).await?;
         let index = TantivyIndex::open(self.stores.dir.join("index")).await.map_err(failed)?;
+        let lease = match self.sole_owner() {
+            true => None,
+            false => Some(self.hold_catalog(&database).await?),
+        };
         let deps = catalog::Deps {
             database,
+            lease,
             sole_owner: self.sole_owner(),
             bus,
             objects,
@@ -168,9 +190,28 @@ impl Wiring<'_> {
         Ok(())
     }
 
+    /// Takes the lease by which this process alone is catalog, and sees to it that it is kept.
+    async fn hold_catalog(&mut self, database: &Database) -> Result<Lease, Failure> {
+        let when_held = self.stores.settings.catalog.when_held;
+        let lease = single::hold(database, when_held, &self.stores.waiting).await?;
+        let (kept, store) = (lease.clone(), database.clone());
+        self.mesh.beside.push((
+            "lease of catalog".to_owned(),
+            Box::new(|stop| Box::pin(single::keep(store, kept, single::RENEW, stop))),
+        ));
+        self.lease = Some((lease.clone(), database.clone()));
+        Ok(lease)
+    }
+
     /// Opens the store of a role, which is closed at the end.
     async fn database(&mut self, role: Role, migrations: &[&'static Migrations]) -> Result<Database, Failure> {
         let database = self.stores.database(role, migrations).await?;
+        if self.stores.settings.store.is_shared() {
+            let heard = database.clone();
+            self.mesh
+                .beside
+                .push((format!("listening to the store of {role}"), Box::new(|stop| Box::pin(listen(heard, stop)))));
+        }
         self.databases.push(database.clone());
         Ok(database)
     }
@@ -191,6 +232,20 @@ impl Wiring<'_> {
         let options = ServerOptions::new(readiness, self.keys.verifier.clone(), self.stores.clock.clone());
         self.mesh.served.insert(role, rpc::server_stack(service.name, service.routes, options));
         self.mesh.tasks.push(service.tasks);
+    }
+}
+
+/// Hears of what other processes commit, so that loops look at once. Without it they look by themselves.
+async fn listen(database: Database, stop: CancellationToken) -> Result<(), BoxError> {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            Err(error) = database.listen() => tracing::warn!(%error, "commits of other processes are not heard"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(AGAIN) => {}
+        }
     }
 }
 

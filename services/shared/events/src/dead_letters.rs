@@ -2,7 +2,6 @@
 
 use prost::Message;
 use proto::common::v1::EventEnvelope;
-use sqlx::FromRow;
 use types::{BoxFuture, DeadLetter, DeadLetters, OperateError, Timestamp};
 
 use crate::{Error, inbox};
@@ -16,7 +15,6 @@ pub struct DeadLetterStore {
     db: sql::Database,
 }
 
-#[derive(FromRow)]
 struct Row {
     id: String,
     consumer: String,
@@ -27,6 +25,22 @@ struct Row {
     attempts: i64,
     created: i64,
     waiting: i64,
+}
+
+impl sql::FromRow for Row {
+    fn from_row(row: &sql::Row) -> Result<Self, sql::Error> {
+        Ok(Self {
+            id: row.get("id")?,
+            consumer: row.get("consumer")?,
+            event: row.get("event")?,
+            envelope: row.get("envelope")?,
+            reason: row.get("reason")?,
+            message: row.get("message")?,
+            attempts: row.get("attempts")?,
+            created: row.get("created")?,
+            waiting: row.get("waiting")?,
+        })
+    }
 }
 
 impl From<Row> for DeadLetter {
@@ -66,7 +80,7 @@ impl DeadLetters for DeadLetterStore {
             let read = self.db.read::<_, Error, _>(move |conn| {
                 Box::pin(async move {
                     let rows: Vec<Row> =
-                        sqlx::query_as(LIST).bind(after.unwrap_or_default()).bind(limit).fetch_all(conn).await?;
+                        sql::query_as(LIST).bind(after.unwrap_or_default()).bind(limit).fetch_all(conn).await?;
                     Ok(rows)
                 })
             });
@@ -104,13 +118,13 @@ fn of_store(error: Error) -> OperateError {
 }
 
 async fn get(conn: &mut sql::Conn, id: &str) -> Result<Option<Row>, Error> {
-    Ok(sqlx::query_as(GET).bind(id).fetch_optional(conn).await?)
+    Ok(sql::query_as(GET).bind(id).fetch_optional(conn).await?)
 }
 
 async fn redrive(conn: &mut sql::Conn, id: &str) -> Result<bool, Error> {
     let Some(row) = get(conn, id).await? else { return Ok(false) };
-    sqlx::query("UPDATE dead_letters SET redriven = 1 WHERE id = ?").bind(id).execute(&mut *conn).await?;
-    sqlx::query("DELETE FROM event_attempts WHERE consumer = ? AND event = ?")
+    sql::query("UPDATE dead_letters SET redriven = 1 WHERE id = ?").bind(id).execute(&mut *conn).await?;
+    sql::query("DELETE FROM event_attempts WHERE consumer = ? AND event = ?")
         .bind(&row.consumer)
         .bind(&row.event)
         .execute(conn)
@@ -129,7 +143,7 @@ async fn purge(conn: &mut sql::Conn, id: &str) -> Result<bool, Error> {
 
 /// How many dead letters of `consumer` wait for somebody.
 pub(crate) async fn count(conn: &mut sql::Conn, consumer: &str) -> Result<u64, Error> {
-    let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM dead_letters WHERE consumer = ?")
+    let count: i64 = sql::query_scalar("SELECT COUNT(*) FROM dead_letters WHERE consumer = ?")
         .bind(consumer)
         .fetch_one(conn)
         .await?;

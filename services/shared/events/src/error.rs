@@ -29,12 +29,6 @@ pub enum Error {
     },
 }
 
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Store(error.into())
-    }
-}
-
 impl Fault for Error {
     fn kind(&self) -> ErrorKind {
         match self {
@@ -159,12 +153,6 @@ pub enum BusError {
     },
 }
 
-impl From<sqlx::Error> for BusError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Store(error.into())
-    }
-}
-
 impl BusError {
     /// The broker cannot be reached, or does not answer.
     pub(crate) fn unavailable(cause: impl Into<BoxError>) -> Self {
@@ -281,12 +269,6 @@ impl HandlerError {
 impl From<sql::Error> for HandlerError {
     fn from(error: sql::Error) -> Self {
         Self::Retry { reason: error.reason().to_owned(), source: Box::new(error) }
-    }
-}
-
-impl From<sqlx::Error> for HandlerError {
-    fn from(error: sqlx::Error) -> Self {
-        sql::Error::from(error).into()
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) async fn standing(conn: &mut sql::Conn, consumer: &str, event: &Event
         (SELECT sequence FROM dead_letters WHERE consumer = ?1 AND thing = ?2 AND key = ?3),
         EXISTS (SELECT 1 FROM event_attempts WHERE consumer = ?1 AND event = ?4)
         OR EXISTS (SELECT 1 FROM parked_events WHERE consumer = ?1 AND thing = ?2 AND key = ?3)";
-    let (last, blocked_at, traces) = sqlx::query_as(query)
+    let (last, blocked_at, traces) = sql::query_as(query)
         .bind(consumer)
         .bind(event::thing(&event.subject))
         .bind(&event.key)
@@ -63,7 +63,7 @@ pub(crate) async fn record(conn: &mut sql::Conn, consumer: &str, event: &EventEn
     let thing = event::thing(&event.subject);
     let advance = "INSERT INTO inbox (consumer, thing, key, last) VALUES (?, ?, ?, ?)
         ON CONFLICT (consumer, thing, key) DO UPDATE SET last = excluded.last";
-    sqlx::query(advance).bind(consumer).bind(thing).bind(&event.key).bind(event.sequence).execute(&mut *conn).await?;
+    sql::query(advance).bind(consumer).bind(thing).bind(&event.key).bind(event.sequence).execute(&mut *conn).await?;
     Ok(())
 }
 
@@ -74,9 +74,9 @@ pub(crate) async fn clear(conn: &mut sql::Conn, consumer: &str, event: &EventEnv
         "DELETE FROM dead_letters WHERE consumer = ? AND thing = ? AND key = ? AND sequence <= ?",
         "DELETE FROM parked_events WHERE consumer = ? AND thing = ? AND key = ? AND sequence <= ?",
     ] {
-        sqlx::query(table).bind(consumer).bind(thing).bind(&event.key).bind(event.sequence).execute(&mut *conn).await?;
+        sql::query(table).bind(consumer).bind(thing).bind(&event.key).bind(event.sequence).execute(&mut *conn).await?;
     }
-    sqlx::query("DELETE FROM event_attempts WHERE consumer = ? AND event = ?")
+    sql::query("DELETE FROM event_attempts WHERE consumer = ? AND event = ?")
         .bind(consumer)
         .bind(&event.id)
         .execute(conn)
@@ -93,7 +93,7 @@ pub(crate) async fn park(
 ) -> Result<(), Error> {
     let park = "INSERT INTO parked_events (consumer, thing, key, sequence, event, envelope, parked)
         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
-    sqlx::query(park)
+    sql::query(park)
         .bind(consumer)
         .bind(event::thing(&event.subject))
         .bind(&event.key)
@@ -116,16 +116,16 @@ pub(crate) async fn count_try(
 ) -> Result<u32, Error> {
     let count = "INSERT INTO event_attempts (consumer, event, attempts, next_attempt, reason, message)
         VALUES (?, ?, 1, 0, ?, ?) ON CONFLICT (consumer, event)
-        DO UPDATE SET attempts = attempts + 1, reason = excluded.reason, message = excluded.message
+        DO UPDATE SET attempts = event_attempts.attempts + 1, reason = excluded.reason, message = excluded.message
         RETURNING attempts";
-    Ok(sqlx::query_scalar(count).bind(consumer).bind(event).bind(reason).bind(message).fetch_one(conn).await?)
+    Ok(sql::query_scalar(count).bind(consumer).bind(event).bind(reason).bind(message).fetch_one(conn).await?)
 }
 
 /// Sets when an event that lies here as a row is tried next; for one that was never counted too.
 pub(crate) async fn postpone(conn: &mut sql::Conn, consumer: &str, event: &str, until: Timestamp) -> Result<(), Error> {
     let postpone = "INSERT INTO event_attempts (consumer, event, attempts, next_attempt, reason, message)
         VALUES (?, ?, 0, ?, '', '') ON CONFLICT (consumer, event) DO UPDATE SET next_attempt = excluded.next_attempt";
-    sqlx::query(postpone).bind(consumer).bind(event).bind(until.as_micros()).execute(conn).await?;
+    sql::query(postpone).bind(consumer).bind(event).bind(until.as_micros()).execute(conn).await?;
     Ok(())
 }
 
@@ -139,7 +139,7 @@ pub(crate) async fn bury(
 ) -> Result<(), Error> {
     let thing = event::thing(&event.subject);
     let known: Option<String> =
-        sqlx::query_scalar("SELECT id FROM dead_letters WHERE consumer = ? AND thing = ? AND key = ?")
+        sql::query_scalar("SELECT id FROM dead_letters WHERE consumer = ? AND thing = ? AND key = ?")
             .bind(consumer)
             .bind(thing)
             .bind(&event.key)
@@ -149,7 +149,7 @@ pub(crate) async fn bury(
     let bury = "INSERT INTO dead_letters
         (id, consumer, thing, key, sequence, event, envelope, reason, message, attempts, created, redriven)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)";
-    sqlx::query(bury)
+    sql::query(bury)
         .bind(known.as_ref().unwrap_or(&grave.id))
         .bind(consumer)
         .bind(thing)
@@ -195,7 +195,7 @@ pub(crate) async fn due_here(
                 WHERE d.consumer = p.consumer AND d.thing = p.thing AND d.key = p.key)
         LIMIT ?3";
     let rows: Vec<(String, Vec<u8>)> =
-        sqlx::query_as(due).bind(consumer).bind(now.as_micros()).bind(limit).fetch_all(conn).await?;
+        sql::query_as(due).bind(consumer).bind(now.as_micros()).bind(limit).fetch_all(conn).await?;
     rows.into_iter()
         .map(|(id, bytes)| EventEnvelope::decode(bytes.as_slice()).map_err(|_| Error::Damaged { id }))
         .collect()

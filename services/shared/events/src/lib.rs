@@ -49,4 +49,13 @@ pub use sqlite_log::SqliteLog;
 pub use stats::queue_stats;
 
 /// The tables that a service's database holds for its events; versions 100 to 149.
-pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+pub static MIGRATIONS: sql::Migrations = sql::migrations!();
+
+/// The database of a service, for the test that runs.
+#[cfg(test)]
+async fn test_database(dir: &std::path::Path, clock: &testkit::ManualClock) -> sql::Database {
+    let url = testkit::database_url(&dir.join("service.db"));
+    let settings =
+        sql::Settings { schema: "service".into(), user: "postgres".into(), server_clock: false, ..Default::default() };
+    sql::Database::open_with(&url, &settings, &[&MIGRATIONS], clock.shared()).await.unwrap()
+}

@@ -30,8 +30,8 @@ fn check_size(subject: &'static str, bytes: usize) -> Result<(), Error> {
 
 async fn next_sequence(conn: &mut sql::Conn, thing: &str, key: &str) -> Result<i64, Error> {
     let next = "INSERT INTO event_sequences (thing, key, last) VALUES (?, ?, 1)
-        ON CONFLICT (thing, key) DO UPDATE SET last = last + 1 RETURNING last";
-    Ok(sqlx::query_scalar(next).bind(thing).bind(key).fetch_one(conn).await?)
+        ON CONFLICT (thing, key) DO UPDATE SET last = event_sequences.last + 1 RETURNING last";
+    Ok(sql::query_scalar(next).bind(thing).bind(key).fetch_one(conn).await?)
 }
 
 fn envelope(event: &Event, sequence: i64, traceparent: &str, now: Timestamp) -> EventEnvelope {
@@ -51,7 +51,7 @@ fn envelope(event: &Event, sequence: i64, traceparent: &str, now: Timestamp) -> 
 }
 
 async fn insert(conn: &mut sql::Conn, envelope: &EventEnvelope, now: Timestamp) -> Result<(), Error> {
-    sqlx::query("INSERT INTO outbox (id, thing, key, sequence, envelope, created) VALUES (?, ?, ?, ?, ?, ?)")
+    sql::query("INSERT INTO outbox (id, thing, key, sequence, envelope, created) VALUES (?, ?, ?, ?, ?, ?)")
         .bind(&envelope.id)
         .bind(event::thing(&envelope.subject))
         .bind(&envelope.key)
@@ -72,7 +72,7 @@ pub(crate) struct Unsent {
 /// The oldest rows that wait, at most `limit`, in the order in which they were written.
 pub(crate) async fn unsent(conn: &mut sql::Conn, limit: usize) -> Result<Vec<Unsent>, Error> {
     let rows: Vec<(i64, String, Vec<u8>)> =
-        sqlx::query_as("SELECT position, id, envelope FROM outbox WHERE sent IS NULL ORDER BY position LIMIT ?")
+        sql::query_as("SELECT position, id, envelope FROM outbox WHERE sent IS NULL ORDER BY position LIMIT ?")
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_all(conn)
             .await?;
@@ -87,7 +87,7 @@ pub(crate) async fn unsent(conn: &mut sql::Conn, limit: usize) -> Result<Vec<Uns
 /// Notes where in the stream each row was published.
 pub(crate) async fn mark_sent(conn: &mut sql::Conn, sent: &[(i64, i64)], now: Timestamp) -> Result<(), Error> {
     for (position, stream_position) in sent {
-        sqlx::query("UPDATE outbox SET sent = ?, stream_position = ? WHERE position = ?")
+        sql::query("UPDATE outbox SET sent = ?, stream_position = ? WHERE position = ?")
             .bind(now.as_micros())
             .bind(stream_position)
             .bind(position)
@@ -99,13 +99,13 @@ pub(crate) async fn mark_sent(conn: &mut sql::Conn, sent: &[(i64, i64)], now: Ti
 
 /// Lets rows that the stream lost wait again: those sent after `stream_position`. Tells how many.
 pub(crate) async fn send_again(conn: &mut sql::Conn, after: i64) -> Result<u64, Error> {
-    let done = sqlx::query(
+    let done = sql::query(
         "UPDATE outbox SET sent = NULL, stream_position = NULL WHERE sent IS NOT NULL AND stream_position > ?",
     )
     .bind(after)
     .execute(conn)
     .await?;
-    Ok(done.rows_affected())
+    Ok(done)
 }
 
 /// A row that was published.
@@ -118,15 +118,13 @@ pub(crate) struct Sent {
 /// The first and the last row that was published. None when none is kept.
 pub(crate) async fn sent_span(conn: &mut sql::Conn) -> Result<Option<(i64, i64)>, Error> {
     let (first, last): (Option<i64>, Option<i64>) =
-        sqlx::query_as("SELECT MIN(position), MAX(position) FROM outbox WHERE sent IS NOT NULL")
-            .fetch_one(conn)
-            .await?;
+        sql::query_as("SELECT MIN(position), MAX(position) FROM outbox WHERE sent IS NOT NULL").fetch_one(conn).await?;
     Ok(first.zip(last))
 }
 
 /// The first row at `position` or after it that was published.
 pub(crate) async fn sent_from(conn: &mut sql::Conn, position: i64) -> Result<Option<Sent>, Error> {
-    let row: Option<(i64, i64, String)> = sqlx::query_as(
+    let row: Option<(i64, i64, String)> = sql::query_as(
         "SELECT position, stream_position, id FROM outbox
          WHERE position >= ? AND sent IS NOT NULL ORDER BY position LIMIT 1",
     )
@@ -138,12 +136,12 @@ pub(crate) async fn sent_from(conn: &mut sql::Conn, position: i64) -> Result<Opt
 
 /// Drops rows sent before `horizon`. Gives the highest stream position among them.
 pub(crate) async fn prune(conn: &mut sql::Conn, horizon: Timestamp) -> Result<Option<i64>, Error> {
-    let highest: Option<i64> = sqlx::query_scalar("SELECT MAX(stream_position) FROM outbox WHERE sent < ?")
+    let highest: Option<i64> = sql::query_scalar("SELECT MAX(stream_position) FROM outbox WHERE sent < ?")
         .bind(horizon.as_micros())
         .fetch_one(&mut *conn)
         .await?;
     if highest.is_some() {
-        sqlx::query("DELETE FROM outbox WHERE sent < ?").bind(horizon.as_micros()).execute(conn).await?;
+        sql::query("DELETE FROM outbox WHERE sent < ?").bind(horizon.as_micros()).execute(conn).await?;
     }
     Ok(highest)
 }
@@ -151,7 +149,7 @@ pub(crate) async fn prune(conn: &mut sql::Conn, horizon: Timestamp) -> Result<Op
 /// How many rows wait, and since when the oldest does.
 pub(crate) async fn waiting(conn: &mut sql::Conn) -> Result<(u64, Option<Timestamp>), Error> {
     let (count, oldest): (i64, Option<i64>) =
-        sqlx::query_as("SELECT COUNT(*), MIN(created) FROM outbox WHERE sent IS NULL").fetch_one(conn).await?;
+        sql::query_as("SELECT COUNT(*), MIN(created) FROM outbox WHERE sent IS NULL").fetch_one(conn).await?;
     Ok((count.unsigned_abs(), oldest.map(Timestamp::from_micros)))
 }
 
@@ -159,13 +157,13 @@ pub(crate) async fn waiting(conn: &mut sql::Conn) -> Result<(u64, Option<Timesta
 pub(crate) async fn forgotten(conn: &mut sql::Conn, limit: i64) -> Result<Vec<(String, String, i64)>, Error> {
     let forgotten = "SELECT s.thing, s.key, COALESCE(MIN(o.sequence) - 1, s.last) AS forgotten
         FROM event_sequences s LEFT JOIN outbox o ON o.thing = s.thing AND o.key = s.key
-        GROUP BY s.thing, s.key HAVING forgotten > 0 ORDER BY s.thing, s.key LIMIT ?";
-    Ok(sqlx::query_as(forgotten).bind(limit).fetch_all(conn).await?)
+        GROUP BY s.thing, s.key HAVING COALESCE(MIN(o.sequence) - 1, s.last) > 0 ORDER BY s.thing, s.key LIMIT ?";
+    Ok(sql::query_as(forgotten).bind(limit).fetch_all(conn).await?)
 }
 
 /// Whether a row was sent before `horizon`.
 pub(crate) async fn has_sent_before(conn: &mut sql::Conn, horizon: Timestamp) -> Result<bool, Error> {
     let oldest: Option<i64> =
-        sqlx::query_scalar("SELECT MIN(sent) FROM outbox WHERE sent IS NOT NULL").fetch_one(conn).await?;
+        sql::query_scalar("SELECT MIN(sent) FROM outbox WHERE sent IS NOT NULL").fetch_one(conn).await?;
     Ok(oldest.is_some_and(|sent| sent < horizon.as_micros()))
 }

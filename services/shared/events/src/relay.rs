@@ -260,7 +260,7 @@ mod state {
 
     pub async fn remembered(conn: &mut sql::Conn, service: &str) -> Result<Option<(Remembered, i64)>, Error> {
         let row: Option<(String, i64, String, i64)> =
-            sqlx::query_as("SELECT stream, last_position, last_id, pruned_position FROM relay_state WHERE service = ?")
+            sql::query_as("SELECT stream, last_position, last_id, pruned_position FROM relay_state WHERE service = ?")
                 .bind(service)
                 .fetch_optional(conn)
                 .await?;
@@ -270,7 +270,7 @@ mod state {
     }
 
     pub async fn remember(conn: &mut sql::Conn, service: &str, seen: &Remembered) -> Result<(), Error> {
-        sqlx::query(
+        sql::query(
             "INSERT INTO relay_state (service, stream, last_position, last_id, pruned_position) VALUES (?, ?, ?, ?, 0)
              ON CONFLICT (service) DO UPDATE
              SET stream = excluded.stream, last_position = excluded.last_position, last_id = excluded.last_id",
@@ -285,7 +285,7 @@ mod state {
     }
 
     pub async fn note_pruned(conn: &mut sql::Conn, service: &str, position: i64) -> Result<(), Error> {
-        sqlx::query("UPDATE relay_state SET pruned_position = MAX(pruned_position, ?) WHERE service = ?")
+        sql::query("UPDATE relay_state SET pruned_position = ?1 WHERE service = ?2 AND pruned_position < ?1")
             .bind(position)
             .bind(service)
             .execute(conn)
@@ -294,7 +294,7 @@ mod state {
     }
 
     pub async fn forget(conn: &mut sql::Conn, service: &str) -> Result<(), Error> {
-        sqlx::query("DELETE FROM relay_state WHERE service = ?").bind(service).execute(conn).await?;
+        sql::query("DELETE FROM relay_state WHERE service = ?").bind(service).execute(conn).await?;
         Ok(())
     }
 }

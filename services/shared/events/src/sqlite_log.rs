@@ -39,7 +39,8 @@ pub(crate) struct Log {
 impl SqliteLog {
     /// Opens the log at `url`, `sqlite:PATH`; makes it when it is not there. Only one process may have it open.
     pub async fn open(url: &str, clock: Arc<dyn Clock>) -> Result<Self, BusError> {
-        static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/log-sqlite");
+        static LOG: sqlx::migrate::Migrator = sqlx::migrate!("migrations/log-sqlite");
+        static MIGRATIONS: sql::Migrations = sql::Migrations::sqlite_alone(&LOG);
         let db = sql::Database::open(url, &[&MIGRATIONS], clock).await?;
         let now = db.now();
         db.write(move |conn| Box::pin(table::declare(conn, now))).await?;

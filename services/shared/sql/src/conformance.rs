@@ -1,13 +1,15 @@
 //! The promises of this crate, one function each. Every back end runs the whole list.
 
 mod database;
+mod lease;
 mod pages;
 mod requests;
+mod server;
 mod work;
 
-use testkit::ManualClock;
+use testkit::{ManualClock, Postgres};
 
-use crate::{Database, Error};
+use crate::{Database, Error, Settings};
 
 /// A database of its own for one test.
 pub struct Store {
@@ -17,31 +19,53 @@ pub struct Store {
 }
 
 impl Store {
-    async fn sqlite() -> Self {
+    async fn sqlite(_test: &str) -> Option<Self> {
         let (dir, clock) = (testkit::temp_dir(), ManualClock::default());
         let url = format!("sqlite:{}", dir.path().join("test.db").display());
-        Self { db: Database::open(&url, &[], clock.shared()).await.unwrap(), clock, dir }
+        Some(Self { db: Database::open(&url, &[], clock.shared()).await.unwrap(), clock, dir })
+    }
+
+    async fn postgres(test: &str) -> Option<Self> {
+        let (dir, clock) = (testkit::temp_dir(), ManualClock::default());
+        let url = Postgres::shared(test)?.database();
+        let db = Database::open_with(&url, &settings(), &[], clock.shared()).await.unwrap();
+        Some(Self { db, clock, dir })
     }
 
     pub async fn change(&self) -> Result<i64, Error> {
-        self.db.write(|conn| Box::pin(async move { crate::next_change(conn).await })).await
+        change(&self.db).await
     }
 }
 
+/// Settings under which the test's clock is the only one.
+fn settings() -> Settings {
+    Settings { schema: "test".into(), user: "postgres".into(), server_clock: false, ..Settings::default() }
+}
+
+async fn change(db: &Database) -> Result<i64, Error> {
+    db.write(|conn| Box::pin(async move { crate::next_change(conn).await })).await
+}
+
 macro_rules! conformance {
-    ($backend:ident: $($module:ident { $($promise:ident),+ $(,)? })+) => {
+    ($($module:ident { $($promise:ident),+ $(,)? })+) => {
+        conformance! { sqlite: $($module { $($promise),+ })+ }
+        conformance! { postgres: $($module { $($promise),+ })+ }
+    };
+    ($backend:ident: $($module:ident { $($promise:ident),+ })+) => {
         mod $backend {
             $(mod $module {
                 $(#[tokio::test]
                 async fn $promise() {
-                    super::super::$module::$promise(super::super::Store::$backend().await).await;
+                    if let Some(store) = super::super::Store::$backend(stringify!($promise)).await {
+                        super::super::$module::$promise(store).await;
+                    }
                 })+
             })+
         }
     };
 }
 
-conformance! { sqlite:
+conformance! {
     database {
         an_error_leaves_nothing_behind,
         a_dropped_write_leaves_nothing_behind_and_blocks_nobody,
@@ -51,6 +75,16 @@ conformance! { sqlite:
         change_numbers_commit_in_order,
         a_commit_ticks_and_a_failure_does_not,
         violations_are_told_apart,
+        values_of_all_kinds_read_back,
+        lists_are_read_in_one_statement,
+        texts_are_ordered_by_their_bytes,
+    }
+    lease {
+        a_lease_is_taken_once,
+        a_lease_that_ended_is_taken_by_another_and_the_first_is_fenced_off,
+        a_renewed_lease_is_held,
+        a_released_lease_is_free_at_once,
+        leases_of_different_names_are_apart,
     }
     pages {
         later_pages_come_from_the_list_that_the_first_saw,

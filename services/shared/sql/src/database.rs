@@ -1,36 +1,34 @@
 //! A database: opening it, reading in snapshots, writing one transaction at a time.
 
-use std::path::{Path, PathBuf};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, Sqlite};
 use tokio::sync::watch;
 use types::{BoxFuture, Clock, Timestamp};
 
-use crate::Error;
-
-/// A connection in a transaction, as [`Database::read`] and [`Database::write`] hand it out.
-pub type Conn = sqlx::SqliteConnection;
+use crate::migrations::Migrations;
+use crate::postgres::Server;
+use crate::settings::{Settings, is_postgres};
+use crate::sqlite::{self, File};
+use crate::{Conn, Dialect, Error};
 
 /// How long a transaction waits for those before it.
-const PATIENCE: Duration = Duration::from_secs(15);
-const READERS: u32 = 4;
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// One database. Clones share it.
 #[derive(Clone)]
 pub struct Database(Arc<Shared>);
 
 struct Shared {
-    /// One connection: whoever holds it is the writer. Waiters are served in order.
-    writer: SqlitePool,
-    /// Connections that can only read.
-    readers: SqlitePool,
+    store: Store,
     changed: watch::Sender<u64>,
     clock: Arc<dyn Clock>,
+}
+
+enum Store {
+    Sqlite(File),
+    Postgres(Box<Server>),
 }
 
 impl std::fmt::Debug for Database {
@@ -40,26 +38,31 @@ impl std::fmt::Debug for Database {
 }
 
 impl Database {
-    /// Opens the database at `url`, `sqlite:PATH`, and brings its schema up to date.
+    /// Opens a database that needs no settings: a file, `sqlite:PATH`. See [`Database::open_with`].
+    pub async fn open(url: &str, migrations: &[&'static Migrations], clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        Self::open_with(url, &Settings::default(), migrations, clock).await
+    }
+
+    /// Opens the database at `url`, and brings its schema up to date.
     ///
-    /// The file is created, readable by its owner alone, where it is missing. `migrations` are those of the service
-    /// and of the crates that keep tables in its database; they are merged with those of this crate into one list.
-    /// Fails with [`Error::NewerSchema`] when the database has a migration that is not among them.
-    pub async fn open(url: &str, migrations: &[&'static Migrator], clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let path = path_of(url)?;
-        let unopened = |source| Error::Open { path: path.clone(), source };
-        create_file(&path).map_err(|source| unopened(source.into()))?;
-        let options = SqliteConnectOptions::new()
-            .filename(&path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(PATIENCE);
-        let refused = |source: sqlx::Error| unopened(Error::from(source).into());
-        let writer = pool(1).connect_with(options.clone()).await.map_err(refused)?;
-        migrate(&writer, migrations, &path).await?;
-        let readers = pool(READERS).connect_with(options.pragma("query_only", "1")).await.map_err(refused)?;
-        Ok(Self(Arc::new(Shared { writer, readers, changed: watch::Sender::new(0), clock })))
+    /// `sqlite:PATH` is a file; it is created, readable by its owner alone, where it is missing.
+    /// `postgres://HOST[:PORT]/DATABASE` is a schema on a server, as `settings` say; the schema is created where it is
+    /// missing. `migrations` are those of the service and of the crates that keep tables in its database; they are
+    /// merged with those of this crate into one list.
+    ///
+    /// Fails with [`Error::NewerSchema`] when the database has a migration that is not among them. A caller who may
+    /// start before its server tries again while the kind of the error is `Unavailable`.
+    pub async fn open_with(
+        url: &str,
+        settings: &Settings,
+        migrations: &[&'static Migrations],
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
+        let store = match is_postgres(url) {
+            true => Store::Postgres(Box::new(Server::open(url, settings, migrations, &*clock).await?)),
+            false => Store::Sqlite(File::open(&sqlite::path_of(url)?, migrations).await?),
+        };
+        Ok(Self(Arc::new(Shared { store, changed: watch::Sender::new(0), clock })))
     }
 
     /// Reads in one snapshot: all that `work` sees is of one moment.
@@ -69,9 +72,7 @@ impl Database {
     /// # async fn example(db: sql::Database) -> Result<(), sql::Error> {
     /// let count: i64 = db
     ///     .read(|conn| {
-    ///         Box::pin(async move {
-    ///             Ok::<_, sql::Error>(sqlx::query_scalar("SELECT count(*) FROM work").fetch_one(conn).await?)
-    ///         })
+    ///         Box::pin(async move { sql::query_scalar("SELECT count(*) FROM work").fetch_one(conn).await })
     ///     })
     ///     .await?;
     /// # assert_eq!(count, 0); Ok(()) }
@@ -81,19 +82,24 @@ impl Database {
         F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>> + Send,
         E: From<Error>,
     {
-        let mut lent = Lent::from(&self.0.readers).await?;
-        let mut snapshot = lent.conn.begin().await.map_err(Error::from)?;
-        let result = work(&mut snapshot).await;
-        lent.clean = snapshot.rollback().await.is_ok();
+        let mut conn = match &self.0.store {
+            Store::Sqlite(file) => file.read().await?,
+            Store::Postgres(server) => server.read().await?,
+        };
+        let result = work(&mut conn).await;
+        conn.rollback().await;
         result
     }
 
-    /// Runs `work` as the only writer, in one transaction.
+    /// Runs `work` as the only writer, in one transaction. On a server that is so over all processes.
     ///
     /// `Ok` commits; what was written is on disk when this returns. `Err` rolls back, and so does dropping the
     /// future. `work` takes what it needs by value (`move`), and must not wait for anything but this database: all
     /// other writers wait for it. It may come to share one commit with other writers, and sees only its own effects
-    /// and those of writers before it.
+    /// and those of writers before it. After a statement that failed, it can but fail.
+    ///
+    /// When a server is lost during the commit, the error cannot tell whether there was one: repeat such a write so
+    /// that it has its effect once, as with a request id.
     ///
     /// ```
     /// # use millrace_sql as sql;
@@ -102,7 +108,7 @@ impl Database {
     /// let change = db
     ///     .write(move |conn| {
     ///         Box::pin(async move {
-    ///             sqlx::query("UPDATE page_pins SET query = ?").bind(title).execute(&mut *conn).await?;
+    ///             sql::query("UPDATE page_pins SET query = ?").bind(title).execute(conn).await?;
     ///             sql::next_change(conn).await
     ///         })
     ///     })
@@ -114,104 +120,75 @@ impl Database {
         F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>> + Send,
         E: From<Error>,
     {
-        let mut lent = Lent::from(&self.0.writer).await?;
-        let mut transaction = lent.conn.begin_with("BEGIN IMMEDIATE").await.map_err(Error::from)?;
-        match work(&mut transaction).await {
+        let mut conn = match &self.0.store {
+            Store::Sqlite(file) => file.write().await?,
+            Store::Postgres(server) => server.write().await?,
+        };
+        match work(&mut conn).await {
             Ok(value) => {
-                transaction.commit().await.map_err(Error::from)?;
-                lent.clean = true;
-                self.0.changed.send_modify(|commits| *commits += 1);
+                conn.commit().await?;
+                self.note_commit();
                 Ok(value)
             }
             Err(error) => {
-                lent.clean = transaction.rollback().await.is_ok();
+                conn.rollback().await;
                 Err(error)
             }
         }
     }
 
-    /// Ticks after every commit of this process. A tick says "look now", and may stand for several commits.
+    fn note_commit(&self) {
+        self.0.changed.send_modify(|commits| *commits += 1);
+        if let Store::Postgres(server) = &self.0.store {
+            server.note_commit();
+        }
+    }
+
+    /// Ticks after every commit of this process; on a server also after those of others, while somebody runs
+    /// [`Database::listen`]. A tick says "look now", and may stand for several commits, or for none.
     pub fn changed(&self) -> watch::Receiver<u64> {
         self.0.changed.subscribe()
     }
 
-    /// The present instant, on the clock that leases and ages of this database are told by.
+    /// Hears of the commits of other processes, tells them of ours, and follows the server's clock, until the
+    /// connection is lost; to be run again then. On a file there is nobody to hear, so that it waits for ever.
+    ///
+    /// Whoever opens a database on a server keeps one of these running.
+    pub async fn listen(&self) -> Result<Infallible, Error> {
+        match &self.0.store {
+            Store::Sqlite(_) => std::future::pending().await,
+            Store::Postgres(server) => server.listen(&self.0.changed, &*self.0.clock).await,
+        }
+    }
+
+    /// Which SQL it speaks.
+    pub fn dialect(&self) -> Dialect {
+        match &self.0.store {
+            Store::Sqlite(_) => Dialect::Sqlite,
+            Store::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// The present instant, on the clock that leases and ages of this database are told by: ours for a file, the
+    /// server's for a server.
     pub fn now(&self) -> Timestamp {
-        self.0.clock.now()
+        let now = self.0.clock.now();
+        Timestamp::from_micros(now.as_micros().saturating_add(self.clock_ahead_micros()))
+    }
+
+    /// What the database's clock shows beyond that of this machine, in microseconds. 0 for a file.
+    pub fn clock_ahead_micros(&self) -> i64 {
+        match &self.0.store {
+            Store::Sqlite(_) => 0,
+            Store::Postgres(server) => server.ahead(),
+        }
     }
 
     /// Waits for those who hold connections, and closes.
     pub async fn close(&self) {
-        self.0.readers.close().await;
-        self.0.writer.close().await;
-    }
-}
-
-/// A connection on loan. Unless its transaction ended in order, it is closed instead of being used again: SQLite ends
-/// a transaction by itself when the disk is full, and the driver then takes the connection for still being in one.
-struct Lent {
-    conn: PoolConnection<Sqlite>,
-    clean: bool,
-}
-
-impl Lent {
-    async fn from(pool: &SqlitePool) -> Result<Self, Error> {
-        Ok(Self { conn: pool.acquire().await?, clean: false })
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        if !self.clean {
-            self.conn.close_on_drop();
+        match &self.0.store {
+            Store::Sqlite(file) => file.close().await,
+            Store::Postgres(server) => server.close().await,
         }
-    }
-}
-
-fn pool(size: u32) -> SqlitePoolOptions {
-    // Connections to a file need neither a test before use nor an end by age.
-    SqlitePoolOptions::new()
-        .max_connections(size)
-        .acquire_timeout(PATIENCE)
-        .test_before_acquire(false)
-        .max_lifetime(None)
-        .idle_timeout(None)
-}
-
-fn path_of(url: &str) -> Result<PathBuf, Error> {
-    let path = url.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest));
-    match path {
-        Some(path) if !path.is_empty() && path != ":memory:" => Ok(PathBuf::from(path)),
-        _ => Err(Error::Url { url: url.to_owned() }),
-    }
-}
-
-/// Makes the file before SQLite does, because SQLite would let others read it. Its log and index inherit the mode.
-pub(crate) fn create_file(path: &Path) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
-}
-
-/// Applies what is missing, and nothing at all to a database that a newer version wrote.
-async fn migrate(writer: &SqlitePool, parts: &[&'static Migrator], path: &Path) -> Result<(), Error> {
-    let mut conn = writer.acquire().await?;
-    merge(parts).run_direct(None, &mut *conn, false).await.map_err(|source| of_migration(source, path))
-}
-
-fn merge(parts: &[&'static Migrator]) -> Migrator {
-    let mut all: Vec<_> = crate::MIGRATIONS.iter().chain(parts.iter().flat_map(|part| part.iter())).cloned().collect();
-    all.sort_by_key(|migration| migration.version);
-    all.dedup_by(|a, b| a.version == b.version && a.checksum == b.checksum);
-    Migrator::with_migrations(all)
-}
-
-fn of_migration(error: MigrateError, path: &Path) -> Error {
-    match error {
-        MigrateError::Execute(error) => Error::Open { path: path.to_owned(), source: Error::from(error).into() },
-        MigrateError::VersionMissing(_) => Error::NewerSchema { path: path.to_owned() },
-        source => Error::Migration { path: path.to_owned(), source },
     }
 }

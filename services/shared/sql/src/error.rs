@@ -1,6 +1,7 @@
 //! Why the database, or a promise of its tables, refused.
 
-use std::path::PathBuf;
+mod codes;
+
 use std::time::Duration;
 
 use types::{ErrorKind, Fault, FieldViolation};
@@ -9,36 +10,50 @@ use types::{ErrorKind, Fault, FieldViolation};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The URL's scheme names no back end that is built in, or the URL has no path.
-    #[error("`{url}` is no database URL: write `sqlite:PATH`")]
+    #[error("`{url}` is no database URL: write `sqlite:PATH`, or `postgres://HOST[:PORT]/DATABASE`")]
     Url {
         /// What was given.
         url: String,
     },
-    /// The file, or its folder, cannot be made or opened.
-    #[error("cannot open the database `{}`", path.display())]
+    /// A setting of the database cannot be used.
+    #[error("{message}")]
+    Setting {
+        /// The setting.
+        setting: &'static str,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The database cannot be made, reached or opened.
+    #[error("cannot open the database `{store}`")]
     Open {
-        /// The file.
-        path: PathBuf,
+        /// Which one.
+        store: String,
         /// Why.
         #[source]
         source: types::BoxError,
     },
     /// A newer version of Millrace wrote this database.
-    #[error("the database `{}` was written by a newer version of Millrace", path.display())]
+    #[error("the database `{store}` was written by a newer version of Millrace")]
     NewerSchema {
-        /// The file.
-        path: PathBuf,
+        /// Which one.
+        store: String,
     },
     /// The migrations that are built in do not fit what was applied.
-    #[error("cannot bring the database `{}` up to date", path.display())]
+    #[error("cannot bring the database `{store}` up to date")]
     Migration {
-        /// The file.
-        path: PathBuf,
+        /// Which one.
+        store: String,
         /// Why.
         #[source]
-        source: sqlx::migrate::MigrateError,
+        source: Box<sqlx::migrate::MigrateError>,
     },
-    /// Others held the database for too long.
+    /// The server cannot be reached, or the connection to it broke.
+    #[error("the database server cannot be reached")]
+    Unavailable(#[source] sqlx::Error),
+    /// The server does not let us in, or not do what we must; its words say which.
+    #[error("the database server refused the user, a right, the database or the protection of the connection")]
+    Refused(#[source] sqlx::Error),
+    /// Others held the database for too long, or it has no room for one more.
     #[error("the database is busy")]
     Busy(#[source] sqlx::Error),
     /// The disk is full.
@@ -56,6 +71,9 @@ pub enum Error {
     /// A row names another one that is not there, or is named by one.
     #[error("a row that is referred to is missing, or still referred to")]
     ForeignKey(#[source] sqlx::Error),
+    /// A text holds the character of number 0, which PostgreSQL cannot store.
+    #[error("a text holds a character that cannot be stored")]
+    Unstorable(#[source] sqlx::Error),
     /// Anything else that the driver reports.
     #[error("the database failed")]
     Other(#[source] sqlx::Error),
@@ -92,6 +110,10 @@ pub enum Error {
 }
 
 impl Error {
+    pub(crate) fn other(what: &str) -> Self {
+        Self::Other(sqlx::Error::Protocol(what.to_owned()))
+    }
+
     /// What to tell a caller: this error's own words where the request is what was wrong, or where it is clear to
     /// everybody what has to be done, else `otherwise`, because how the store failed is no caller's business.
     pub fn words(&self, otherwise: &'static str) -> String {
@@ -100,6 +122,7 @@ impl Error {
             | Self::PageTokenInvalid
             | Self::PageTokenExpired
             | Self::RequestIdReused { .. }
+            | Self::Unstorable(_)
             | Self::Full(_) => self.to_string(),
             _ => otherwise.to_owned(),
         }
@@ -116,57 +139,37 @@ impl Error {
     }
 }
 
-/// `SQLITE_IOERR_SHMSIZE`.
-const SHARED_MEMORY_CANNOT_GROW: u32 = 4874;
-
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        if matches!(error, sqlx::Error::PoolTimedOut) {
-            return Self::Busy(error);
-        }
-        let Some(code) = sqlite_code(&error) else { return Self::Other(error) };
-        // https://www.sqlite.org/rescode.html: the low byte is the primary code.
-        match (code & 0xff, code) {
-            (5 | 6, _) => Self::Busy(error),
-            (8, _) => Self::ReadOnly(error),
-            (11 | 26, _) => Self::Corrupt(error),
-            // A full disk shows first where the file of shared memory cannot grow, when a database is opened.
-            (13, _) | (10, SHARED_MEMORY_CANNOT_GROW) => Self::Full(error),
-            (19, 1555 | 2067) => Self::Unique(error),
-            (19, 787) => Self::ForeignKey(error),
-            _ => Self::Other(error),
-        }
-    }
-}
-
 /// What the database itself said when it was opened.
 fn at_open(source: &types::BoxError) -> Option<&Error> {
     source.downcast_ref()
-}
-
-fn sqlite_code(error: &sqlx::Error) -> Option<u32> {
-    error.as_database_error()?.code()?.parse().ok()
 }
 
 impl Fault for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Open { source, .. } => at_open(source).map_or(ErrorKind::Unavailable, Self::kind),
-            Self::Busy(_) | Self::ReadOnly(_) => ErrorKind::Unavailable,
+            Self::Unavailable(_) | Self::Busy(_) | Self::ReadOnly(_) => ErrorKind::Unavailable,
             Self::Full(_) => ErrorKind::Exhausted,
-            Self::NewerSchema { .. } | Self::PageTokenExpired => ErrorKind::Precondition,
+            Self::NewerSchema { .. } | Self::Refused(_) | Self::PageTokenExpired => ErrorKind::Precondition,
             Self::Corrupt(_) | Self::Migration { .. } | Self::Other(_) | Self::Malformed { .. } => ErrorKind::Internal,
             Self::Unique(_) => ErrorKind::AlreadyExists,
             Self::ForeignKey(_) | Self::LostLease { .. } => ErrorKind::Conflict,
-            Self::Url { .. } | Self::PageSize { .. } | Self::PageTokenInvalid | Self::RequestIdReused { .. } => {
-                ErrorKind::Invalid
-            }
+            Self::Url { .. }
+            | Self::Setting { .. }
+            | Self::Unstorable(_)
+            | Self::PageSize { .. }
+            | Self::PageTokenInvalid
+            | Self::RequestIdReused { .. } => ErrorKind::Invalid,
         }
     }
 
     fn reason(&self) -> &'static str {
         match self {
             Self::Url { .. } => "STORE_URL_INVALID",
+            Self::Setting { .. } => "STORE_SETTING_INVALID",
+            Self::Unavailable(_) => "STORE_UNAVAILABLE",
+            Self::Refused(_) => "STORE_REFUSED",
+            Self::Unstorable(_) => "TEXT_UNSTORABLE",
             Self::Open { source, .. } => at_open(source).map_or("STORE_UNAVAILABLE", Self::reason),
             Self::NewerSchema { .. } => "STORE_NEWER",
             Self::Migration { .. } => "STORE_MIGRATION_FAILED",
@@ -194,9 +197,17 @@ impl Fault for Error {
         }
     }
 
+    fn metadata(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Setting { setting, .. } => vec![("setting", (*setting).to_owned())],
+            _ => Vec::new(),
+        }
+    }
+
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Busy(_) => Some(Duration::from_secs(1)),
+            Self::Open { source, .. } => at_open(source).and_then(Self::retry_after),
+            Self::Busy(_) | Self::Unavailable(_) => Some(Duration::from_secs(1)),
             Self::Full(_) => Some(Duration::from_secs(60)),
             _ => None,
         }

@@ -49,8 +49,8 @@ impl Freeze {
     /// Pins the present state of the database at `from`, one of those frozen, so that it can be copied to `to`: a new
     /// file, for its owner alone.
     pub async fn pin(&mut self, from: &Path, to: &Path) -> Result<Pinned, Error> {
-        crate::database::create_file(to)
-            .map_err(|source| Error::Open { path: to.to_owned(), source: source.into() })?;
+        crate::sqlite::create_file(to)
+            .map_err(|source| Error::Open { store: to.display().to_string(), source: source.into() })?;
         // What becomes of a copy that was not finished is its maker's affair, so it needs no journal.
         let options = existing(to).journal_mode(SqliteJournalMode::Off).synchronous(SqliteSynchronous::Off);
         let mut conn = options.connect().await.map_err(|error| unopened(to, error))?;
@@ -129,7 +129,7 @@ fn existing(path: &Path) -> SqliteConnectOptions {
 }
 
 fn unopened(path: &Path, error: sqlx::Error) -> Error {
-    Error::Open { path: path.to_owned(), source: Error::from(error).into() }
+    Error::Open { store: path.display().to_string(), source: Error::from(error).into() }
 }
 
 fn quoted(name: &str) -> String {

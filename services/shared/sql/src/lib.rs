@@ -1,4 +1,4 @@
-//! SQL databases: one writer and many readers over one file, migrations, and the tables that every service needs.
+//! SQL databases: one writer and many readers, migrations, and the tables that every service needs.
 //!
 //! A service owns one [`Database`]. It reads in snapshots, and changes state in transactions of one writer at a time:
 //! a change and all that belongs to it (events, the last sequence applied, a reply that a repeated call will get) are
@@ -9,28 +9,47 @@
 //! - [`requests`]: request ids, so that a repeated call is answered like the first.
 //! - [`work`]: rows of long work, claimed by lease and fencing number.
 //! - [`Freeze`]: copies of several databases as they were at one instant, for back-ups.
+//! - [`Lease`]: what one process alone may do.
 //!
 //! Promises: what [`Database::write`] acknowledged survives a power cut (synchronous FULL); an error or a dropped
 //! future leaves nothing behind; a reader sees one moment. Non-goals: building queries, mapping rows to structs.
 //!
-//! SQLite is the only back end so far. PostgreSQL will stand behind the same types, so callers see [`Conn`] and
-//! nothing else of the driver.
+//! Two back ends stand behind the same types: SQLite, a file for one process, and PostgreSQL, a schema on a server that
+//! many processes share. Statements are written once, for both; [`Conn`] runs them.
 
+mod builder;
 mod changes;
+mod conn;
 mod database;
 mod error;
 mod freeze;
+mod lease;
+mod migrations;
 pub mod pages;
+mod placeholders;
+mod postgres;
+mod query;
 pub mod requests;
+mod row;
+mod settings;
+mod sqlite;
 pub mod work;
 
 #[cfg(test)]
 mod conformance;
 
+pub use builder::{Builder, list};
 pub use changes::next_change;
-pub use database::{Conn, Database};
+pub use conn::{Conn, Dialect};
+pub use database::Database;
 pub use error::Error;
 pub use freeze::{Freeze, Pinned};
+pub use lease::Lease;
+pub use migrations::Migrations;
+pub use postgres::{Probe, probe};
+pub use query::{Bind, Query, QueryAs, QueryScalar, Value, query, query_as, query_scalar};
+pub use row::{Cell, Column, FromRow, Named, Row};
+pub use settings::{Settings, Tls, problems};
 
 /// The migrations of the tables that this crate owns, versions 1 to 99. [`Database::open`] applies them by itself.
-pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+pub static MIGRATIONS: Migrations = migrations!();

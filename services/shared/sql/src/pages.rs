@@ -41,11 +41,8 @@ pub struct Page {
 /// let owner = tenant.clone();
 /// let page = sql::pages::page(&db, owner.as_str(), "ListSources", "", 50, move |conn| {
 ///     Box::pin(async move {
-///         let ids = sqlx::query_scalar("SELECT resource FROM work WHERE tenant = ? ORDER BY resource")
-///             .bind(tenant.as_str().to_owned())
-///             .fetch_all(conn)
-///             .await?;
-///         Ok(ids)
+///         let ids = sql::query_scalar("SELECT resource FROM work WHERE tenant = ? ORDER BY resource");
+///         ids.bind(tenant.as_str()).fetch_all(conn).await
 ///     })
 /// })
 /// .await?;
@@ -97,10 +94,10 @@ pub async fn first(
     if ids.len() <= page_size {
         return Ok(Page { ids, next_page_token: String::new() });
     }
-    sqlx::query("DELETE FROM page_pins WHERE created <= ?").bind((now - KEPT).as_micros()).execute(&mut *conn).await?;
+    crate::query("DELETE FROM page_pins WHERE created <= ?").bind((now - KEPT).as_micros()).execute(&mut *conn).await?;
     let token = Token { pin: uuid::Uuid::new_v4().into_bytes(), created: now, offset: page_size as u64 };
     let pin = token.pin_id();
-    sqlx::query("INSERT INTO page_pins (id, owner, query, length, created) VALUES (?, ?, ?, ?, ?)")
+    crate::query("INSERT INTO page_pins (id, owner, query, length, created) VALUES (?, ?, ?, ?, ?)")
         .bind(&pin)
         .bind(owner)
         .bind(fingerprint(query))
@@ -109,7 +106,7 @@ pub async fn first(
         .execute(&mut *conn)
         .await?;
     for (number, chunk) in ids.chunks(CHUNK).enumerate() {
-        sqlx::query("INSERT INTO page_pin_chunks (pin, chunk, ids) VALUES (?, ?, ?)")
+        crate::query("INSERT INTO page_pin_chunks (pin, chunk, ids) VALUES (?, ?, ?)")
             .bind(&pin)
             .bind(number as i64)
             .bind(chunk.join("\n"))
@@ -134,7 +131,7 @@ pub async fn next(
         return Err(Error::PageTokenExpired);
     }
     let length: Option<i64> =
-        sqlx::query_scalar("SELECT length FROM page_pins WHERE id = ? AND owner = ? AND query = ?")
+        crate::query_scalar("SELECT length FROM page_pins WHERE id = ? AND owner = ? AND query = ?")
             .bind(token.pin_id())
             .bind(owner)
             .bind(fingerprint(query))
@@ -155,7 +152,7 @@ async fn read(conn: &mut Conn, pin: &str, start: usize, end: usize) -> Result<Ve
     }
     let (from, to) = (start / CHUNK, (end - 1) / CHUNK);
     let chunks: Vec<String> =
-        sqlx::query_scalar("SELECT ids FROM page_pin_chunks WHERE pin = ? AND chunk BETWEEN ? AND ? ORDER BY chunk")
+        crate::query_scalar("SELECT ids FROM page_pin_chunks WHERE pin = ? AND chunk BETWEEN ? AND ? ORDER BY chunk")
             .bind(pin)
             .bind(from as i64)
             .bind(to as i64)

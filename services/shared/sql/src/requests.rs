@@ -25,7 +25,7 @@ pub async fn seen(
         return Ok(None);
     }
     let row: Option<(Vec<u8>, Vec<u8>)> =
-        sqlx::query_as("SELECT fingerprint, reply FROM requests WHERE tenant = ? AND method = ? AND request_id = ?")
+        crate::query_as("SELECT fingerprint, reply FROM requests WHERE tenant = ? AND method = ? AND request_id = ?")
             .bind(owner)
             .bind(method)
             .bind(request_id)
@@ -52,8 +52,8 @@ pub async fn record(
     if request_id.is_empty() {
         return Ok(());
     }
-    sqlx::query("DELETE FROM requests WHERE created <= ?").bind((now - KEPT).as_micros()).execute(&mut *conn).await?;
-    sqlx::query(
+    crate::query("DELETE FROM requests WHERE created <= ?").bind((now - KEPT).as_micros()).execute(&mut *conn).await?;
+    crate::query(
         "INSERT INTO requests (tenant, method, request_id, fingerprint, reply, created) VALUES (?, ?, ?, ?, ?, ?)",
     )
     .bind(owner)

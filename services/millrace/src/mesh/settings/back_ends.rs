@@ -3,12 +3,16 @@
 use events::BusError;
 use serde::{Deserialize, Serialize};
 
+use crate::mesh::role::Role;
+
 /// Where the state of the roles lies.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Store {
     /// The URL of the database; empty: a file per role in the data directory.
     pub url: String,
+    /// What PostgreSQL needs beside it.
+    pub postgres: sql::Settings,
 }
 
 /// Where events go.
@@ -37,11 +41,29 @@ impl Store {
         !self.url.is_empty()
     }
 
+    /// What PostgreSQL needs for one role, whose schema is its own.
+    pub fn of_role(&self, role: Role) -> sql::Settings {
+        sql::Settings { schema: format!("{}_{role}", self.postgres.schema), ..self.postgres.clone() }
+    }
+
     pub(super) fn problems(&self) -> Vec<String> {
-        let known = self.url.is_empty();
-        (!known)
-            .then(|| "`store.url`: leave it empty for SQLite in the data directory".to_owned())
-            .into_iter()
+        if self.url.is_empty() {
+            return Vec::new();
+        }
+        if self.url.starts_with("sqlite:") {
+            return vec![
+                "`store.url`: SQLite lies in the data directory; leave it empty, or write postgres://HOST/DATABASE"
+                    .to_owned(),
+            ];
+        }
+        sql::problems(&self.url, &self.postgres)
+            .iter()
+            .map(|error| match error {
+                // The URL as it was given may hold a password, though that is one of the things that are wrong with it.
+                sql::Error::Url { .. } => "`store.url`: write postgres://HOST[:PORT]/DATABASE".to_owned(),
+                sql::Error::Setting { setting: "url", message } => format!("`store.url`: {message}"),
+                other => format!("`store.postgres`: {other}"),
+            })
             .collect()
     }
 }

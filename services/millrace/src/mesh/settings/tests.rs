@@ -109,3 +109,20 @@ fn a_listener_with_a_certificate_may_reach_beyond_the_loopback() {
     let problems = settings.problems(&Shape::alone());
     assert!(problems.len() == 1 && problems[0].starts_with("`gateway.tls`: "), "{problems:?}");
 }
+
+#[test]
+fn what_is_wrong_with_the_store_is_told_and_no_password_with_it() {
+    let mut settings = Settings::of_defaults();
+    settings.store.postgres.password = Some(Secret::new("hunter2".to_owned()));
+    settings.store.url = "postgres://h/mesh".to_owned();
+    let problems = settings.problems(&Shape::alone());
+    assert!(problems.len() == 1 && problems[0].starts_with("`gateway.hash_key_file`"), "{problems:?}");
+    assert!(!settings.print().ok().unwrap().contains("hunter2"));
+    assert_eq!(settings.store.of_role(Role::Catalog).schema, "millrace_catalog");
+    settings.store.postgres.pool_size = 1;
+    for url in ["postgres://me:hunter2@h/mesh", "sqlite:x.db", "mysql://h/mesh"] {
+        settings.store.url = url.to_owned();
+        let told = settings.problems(&Shape::alone()).join("\n");
+        assert!(told.contains("`store.url`") && !told.contains("hunter2"), "{told}");
+    }
+}

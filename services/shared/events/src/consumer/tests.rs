@@ -13,6 +13,21 @@ use crate::{DeadLetterStore, Event, Relay, SqliteLog, outbox};
 
 mod unkind;
 
+testkit::on_every_store! {
+    each_event_has_its_effect_once_and_in_order,
+    a_death_between_effect_and_acknowledgement_has_no_second_effect,
+    a_round_dropped_at_any_moment_loses_and_doubles_nothing,
+    several_workers_on_an_unkind_bus_give_each_effect_once_and_in_order,
+    poison_blocks_its_key_alone,
+    a_redriven_letter_is_applied_and_then_what_was_parked_in_order,
+    a_redriven_letter_that_fails_again_stays_under_its_id,
+    a_purged_letter_counts_as_applied_and_its_key_goes_on,
+    a_parked_event_that_fails_becomes_the_letter_of_its_key,
+    a_failing_event_is_tried_again_and_given_up_after_its_last_try,
+    a_failing_event_undoes_none_of_its_batch_and_is_applied_once_mended,
+    an_event_that_waits_for_another_comes_back_without_being_counted,
+}
+
 /// What the handler of these tests does with (key, sequence); otherwise it writes both into a table.
 #[derive(Clone, Copy, PartialEq)]
 enum Trouble {
@@ -53,11 +68,8 @@ impl Handler for Script {
     async fn handle(&self, conn: &mut sql::Conn, event: &EventEnvelope, prepared: &i64) -> Result<(), HandlerError> {
         assert_eq!(*prepared, event.sequence);
         // Written first: a failure after it must take it back.
-        sqlx::query("INSERT INTO effects (key, sequence) VALUES (?, ?)")
-            .bind(&event.key)
-            .bind(event.sequence)
-            .execute(conn)
-            .await?;
+        let insert = "INSERT INTO effects SELECT COALESCE(MAX(position), 0) + 1, ?, ? FROM effects";
+        sql::query(insert).bind(&event.key).bind(event.sequence).execute(conn).await?;
         match self.of(event) {
             Some(Trouble::Poison) => Err(HandlerError::malformed("no such thing")),
             Some(Trouble::Retry) => Err(retry()),
@@ -83,12 +95,12 @@ impl Fixture {
     async fn new() -> Self {
         let (dir, clock) = (testkit::temp_dir(), ManualClock::default());
         let url = |file: &str| format!("sqlite:{}", dir.path().join(file).display());
-        let db = sql::Database::open(&url("service.db"), &[&crate::MIGRATIONS], clock.shared()).await.unwrap();
+        let db = crate::test_database(dir.path(), &clock).await;
         let log = Arc::new(SqliteLog::open(&url("events.db"), clock.shared()).await.unwrap());
-        let table = "CREATE TABLE effects (position INTEGER PRIMARY KEY, key TEXT, sequence INTEGER)";
+        let table = "CREATE TABLE effects (position BIGINT, key TEXT, sequence BIGINT)";
         db.write(move |conn| {
             Box::pin(async move {
-                sqlx::query(table).execute(conn).await?;
+                sql::query(table).execute(conn).await?;
                 Ok::<_, Error>(())
             })
         })
@@ -141,7 +153,7 @@ impl Fixture {
         let read = self.db.read(|conn| {
             Box::pin(async move {
                 let all = "SELECT key, sequence FROM effects ORDER BY position";
-                Ok::<_, Error>(sqlx::query_as(all).fetch_all(conn).await?)
+                Ok::<_, Error>(sql::query_as(all).fetch_all(conn).await?)
             })
         });
         read.await.unwrap()
@@ -162,7 +174,6 @@ impl Fixture {
     }
 }
 
-#[tokio::test]
 async fn each_event_has_its_effect_once_and_in_order() {
     let fixture = Fixture::new().await;
     fixture.publish(&["a", "b", "a", "a"]).await;
@@ -172,7 +183,6 @@ async fn each_event_has_its_effect_once_and_in_order() {
     assert_eq!(fixture.effects().await, expected);
 }
 
-#[tokio::test]
 async fn a_death_between_effect_and_acknowledgement_has_no_second_effect() {
     let fixture = Fixture::new().await;
     fixture.publish(&["a", "a"]).await;
@@ -186,7 +196,6 @@ async fn a_death_between_effect_and_acknowledgement_has_no_second_effect() {
     assert_eq!(fixture.effects_of("a").await, [1, 2]);
 }
 
-#[tokio::test]
 async fn a_round_dropped_at_any_moment_loses_and_doubles_nothing() {
     let fixture = Fixture::new().await;
     let keys: Vec<_> = (0..40).map(|n| ["a", "b", "c"][n % 3]).collect();
@@ -212,7 +221,6 @@ async fn a_round_dropped_at_any_moment_loses_and_doubles_nothing() {
     assert_eq!(fixture.effects().await.len(), 40);
 }
 
-#[tokio::test]
 async fn several_workers_on_an_unkind_bus_give_each_effect_once_and_in_order() {
     let fixture = Fixture::new().await;
     let keys: Vec<_> = (0..120).map(|n| ["a", "b", "c", "d", "e"][n % 5]).collect();
@@ -229,7 +237,6 @@ async fn several_workers_on_an_unkind_bus_give_each_effect_once_and_in_order() {
     }
 }
 
-#[tokio::test]
 async fn poison_blocks_its_key_alone() {
     let fixture = Fixture::new().await;
     fixture.script.set("a", 2, Trouble::Poison);
@@ -244,7 +251,6 @@ async fn poison_blocks_its_key_alone() {
     assert_eq!((stats[1].waiting, stats[1].running, stats[1].dead), (0, 0, 1));
 }
 
-#[tokio::test]
 async fn a_redriven_letter_is_applied_and_then_what_was_parked_in_order() {
     let fixture = Fixture::new().await;
     fixture.script.set("a", 1, Trouble::Poison);
@@ -262,7 +268,6 @@ async fn a_redriven_letter_is_applied_and_then_what_was_parked_in_order() {
     assert!(matches!(fixture.letters().get(letter.id).await, Err(OperateError::NoSuchDeadLetter(_))));
 }
 
-#[tokio::test]
 async fn a_redriven_letter_that_fails_again_stays_under_its_id() {
     let fixture = Fixture::new().await;
     fixture.script.set("a", 1, Trouble::Poison);
@@ -276,7 +281,6 @@ async fn a_redriven_letter_that_fails_again_stays_under_its_id() {
     assert_eq!((again.id, again.waiting), (letter.id, 1));
 }
 
-#[tokio::test]
 async fn a_purged_letter_counts_as_applied_and_its_key_goes_on() {
     let fixture = Fixture::new().await;
     fixture.script.set("a", 1, Trouble::Poison);
@@ -289,7 +293,6 @@ async fn a_purged_letter_counts_as_applied_and_its_key_goes_on() {
     assert!(matches!(fixture.letters().purge("none".into()).await, Err(OperateError::NoSuchDeadLetter(_))));
 }
 
-#[tokio::test]
 async fn a_parked_event_that_fails_becomes_the_letter_of_its_key() {
     let fixture = Fixture::new().await;
     fixture.script.set("a", 1, Trouble::Poison);
@@ -303,7 +306,6 @@ async fn a_parked_event_that_fails_becomes_the_letter_of_its_key() {
     assert_eq!((letter.reason.as_str(), letter.attempts, letter.waiting), ("STORE_UNAVAILABLE", 3, 1));
 }
 
-#[tokio::test]
 async fn a_failing_event_is_tried_again_and_given_up_after_its_last_try() {
     for trouble in [Trouble::Retry, Trouble::Unprepared] {
         let fixture = Fixture::new().await;
@@ -318,7 +320,6 @@ async fn a_failing_event_is_tried_again_and_given_up_after_its_last_try() {
     }
 }
 
-#[tokio::test]
 async fn a_failing_event_undoes_none_of_its_batch_and_is_applied_once_mended() {
     let fixture = Fixture::new().await;
     fixture.script.set("b", 1, Trouble::Retry);
@@ -332,7 +333,6 @@ async fn a_failing_event_undoes_none_of_its_batch_and_is_applied_once_mended() {
     assert_eq!(fixture.effects_of("b").await, [1, 2]);
 }
 
-#[tokio::test]
 async fn an_event_that_waits_for_another_comes_back_without_being_counted() {
     let fixture = Fixture::new().await;
     fixture.script.set("a", 1, Trouble::NotYet);

@@ -4,6 +4,18 @@ use types::TenantId;
 use super::*;
 use crate::{Event, SqliteLog};
 
+testkit::on_every_store! {
+    what_commits_is_published_in_order_with_gapless_sequences_per_key,
+    what_rolls_back_is_never_published_and_leaves_no_gap,
+    an_event_that_no_bus_takes_is_refused_before_it_blocks_the_outbox,
+    a_relay_that_died_before_it_took_note_publishes_nothing_twice,
+    a_stream_that_was_made_anew_gets_again_what_is_kept,
+    a_stream_restored_from_an_old_copy_gets_again_what_followed,
+    a_loss_older_than_what_is_kept_raises_an_alarm_that_names_it,
+    sent_rows_are_kept_for_the_retention_and_then_dropped,
+    more_than_a_batch_is_published_whole,
+}
+
 const HOUR: Duration = Duration::from_secs(3600);
 
 struct Fixture {
@@ -15,8 +27,7 @@ struct Fixture {
 impl Fixture {
     async fn new() -> Self {
         let (dir, clock) = (testkit::temp_dir(), ManualClock::default());
-        let url = format!("sqlite:{}", dir.path().join("service.db").display());
-        let db = sql::Database::open(&url, &[&crate::MIGRATIONS], clock.shared()).await.unwrap();
+        let db = crate::test_database(dir.path(), &clock).await;
         Self { dir, clock, db }
     }
 
@@ -57,7 +68,6 @@ fn keys(list: &[(&str, i64)]) -> Vec<(String, i64)> {
     list.iter().map(|(key, sequence)| ((*key).to_owned(), *sequence)).collect()
 }
 
-#[tokio::test]
 async fn what_commits_is_published_in_order_with_gapless_sequences_per_key() {
     let fixture = Fixture::new().await;
     fixture.append(&["a", "b"]).await;
@@ -69,7 +79,6 @@ async fn what_commits_is_published_in_order_with_gapless_sequences_per_key() {
     assert_eq!(published(&log).await, keys(&[("a", 1), ("b", 1), ("a", 2)]));
 }
 
-#[tokio::test]
 async fn what_rolls_back_is_never_published_and_leaves_no_gap() {
     let fixture = Fixture::new().await;
     let now = fixture.db.now();
@@ -89,7 +98,6 @@ async fn what_rolls_back_is_never_published_and_leaves_no_gap() {
     assert_eq!(published(&log).await, keys(&[("a", 1)]));
 }
 
-#[tokio::test]
 async fn an_event_that_no_bus_takes_is_refused_before_it_blocks_the_outbox() {
     let fixture = Fixture::new().await;
     let now = fixture.db.now();
@@ -99,7 +107,6 @@ async fn an_event_that_no_bus_takes_is_refused_before_it_blocks_the_outbox() {
     assert!(matches!(refused, Err(Error::TooLarge { .. })));
 }
 
-#[tokio::test]
 async fn a_relay_that_died_before_it_took_note_publishes_nothing_twice() {
     let fixture = Fixture::new().await;
     fixture.append(&["a", "b"]).await;
@@ -110,7 +117,6 @@ async fn a_relay_that_died_before_it_took_note_publishes_nothing_twice() {
     assert_eq!(published(&log).await, keys(&[("a", 1), ("b", 1)]));
 }
 
-#[tokio::test]
 async fn a_stream_that_was_made_anew_gets_again_what_is_kept() {
     let fixture = Fixture::new().await;
     let log = fixture.log().await;
@@ -124,7 +130,6 @@ async fn a_stream_that_was_made_anew_gets_again_what_is_kept() {
     assert_eq!(published(&log).await, keys(&[("a", 1), ("b", 1)]));
 }
 
-#[tokio::test]
 async fn a_stream_restored_from_an_old_copy_gets_again_what_followed() {
     let fixture = Fixture::new().await;
     let log = fixture.log().await;
@@ -146,7 +151,6 @@ async fn a_stream_restored_from_an_old_copy_gets_again_what_followed() {
     assert_eq!(published(&log).await, keys(&[("a", 1), ("b", 1), ("c", 1)]));
 }
 
-#[tokio::test]
 async fn a_loss_older_than_what_is_kept_raises_an_alarm_that_names_it() {
     let fixture = Fixture::new().await;
     let logs = testkit::CapturedLogs::start();
@@ -166,7 +170,6 @@ async fn a_loss_older_than_what_is_kept_raises_an_alarm_that_names_it() {
     assert_eq!(published(&log).await, keys(&[("a", 3), ("b", 1)]));
 }
 
-#[tokio::test]
 async fn sent_rows_are_kept_for_the_retention_and_then_dropped() {
     let fixture = Fixture::new().await;
     let log = fixture.log().await;
@@ -176,7 +179,7 @@ async fn sent_rows_are_kept_for_the_retention_and_then_dropped() {
     let rows = || {
         fixture.db.read(|conn| {
             Box::pin(async move {
-                Ok::<i64, Error>(sqlx::query_scalar("SELECT COUNT(*) FROM outbox").fetch_one(conn).await?)
+                Ok::<i64, Error>(sql::query_scalar("SELECT COUNT(*) FROM outbox").fetch_one(conn).await?)
             })
         })
     };
@@ -190,7 +193,6 @@ async fn sent_rows_are_kept_for_the_retention_and_then_dropped() {
     assert_eq!(fixture.relay(&log).reconcile().await.unwrap(), Relayed::default());
 }
 
-#[tokio::test]
 async fn more_than_a_batch_is_published_whole() {
     let fixture = Fixture::new().await;
     let many: Vec<String> = (0..600).map(|n| format!("k{n}")).collect();

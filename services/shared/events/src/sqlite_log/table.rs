@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use prost::Message;
 use proto::common::v1::EventEnvelope;
-use sqlx::{QueryBuilder, Sqlite};
 use types::Timestamp;
 
 use super::Row;
@@ -15,7 +14,7 @@ use crate::{BusError, StreamState, event, topology};
 /// Makes what the topology declares and is not there yet.
 pub(super) async fn declare(conn: &mut sql::Conn, now: Timestamp) -> Result<(), BusError> {
     for stream in topology::STREAMS {
-        sqlx::query("INSERT INTO streams (service, uid, created) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+        sql::query("INSERT INTO streams (service, uid, created) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
             .bind(stream.service)
             .bind(uuid::Uuid::new_v4().simple().to_string())
             .bind(now.as_micros())
@@ -23,7 +22,7 @@ pub(super) async fn declare(conn: &mut sql::Conn, now: Timestamp) -> Result<(), 
             .await?;
     }
     for consumer in topology::CONSUMERS {
-        sqlx::query("INSERT INTO consumers (name, position) VALUES (?, 0) ON CONFLICT DO NOTHING")
+        sql::query("INSERT INTO consumers (name, position) VALUES (?, 0) ON CONFLICT DO NOTHING")
             .bind(consumer.name)
             .execute(&mut *conn)
             .await?;
@@ -38,7 +37,7 @@ pub(super) async fn insert(conn: &mut sql::Conn, rows: Vec<Row>, now: Timestamp)
         ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING position";
     let mut positions = Vec::with_capacity(rows.len());
     for row in rows {
-        let position: i64 = sqlx::query_scalar(insert)
+        let position: i64 = sql::query_scalar(insert)
             .bind(row.id)
             .bind(row.service)
             .bind(row.thing)
@@ -61,13 +60,13 @@ pub(super) async fn fetch(
 ) -> Result<Vec<(i64, EventEnvelope)>, BusError> {
     let mut rows: Vec<(i64, Vec<u8>)> = Vec::new();
     for position in again {
-        let row = sqlx::query_as("SELECT position, envelope FROM log WHERE position = ?").bind(position);
+        let row = sql::query_as("SELECT position, envelope FROM log WHERE position = ?").bind(position);
         rows.extend(row.fetch_optional(&mut *conn).await?);
     }
     if room > 0 {
         let mut query = of_things("SELECT position, envelope FROM log WHERE position > ", cursor, &things);
         query.push(" ORDER BY position LIMIT ").push_bind(i64::try_from(room).unwrap_or(i64::MAX));
-        rows.extend(query.build_query_as::<(i64, Vec<u8>)>().fetch_all(conn).await?);
+        rows.extend(query.build_as::<(i64, Vec<u8>)>().fetch_all(conn).await?);
     }
     rows.into_iter()
         .map(|(position, bytes)| match EventEnvelope::decode(bytes.as_slice()) {
@@ -77,14 +76,9 @@ pub(super) async fn fetch(
         .collect()
 }
 
-fn of_things(select: &'static str, cursor: i64, things: &[&'static str]) -> QueryBuilder<Sqlite> {
-    let mut query = QueryBuilder::new(select);
-    query.push_bind(cursor).push(" AND thing IN (");
-    let mut list = query.separated(", ");
-    for thing in things {
-        list.push_bind(*thing);
-    }
-    query.push(")");
+fn of_things(select: &'static str, cursor: i64, things: &[&'static str]) -> sql::Builder<'static> {
+    let mut query = sql::Builder::new(select);
+    query.push_bind(cursor).push(" AND thing IN ").push_list(things.iter().copied());
     query
 }
 
@@ -95,10 +89,10 @@ pub(super) async fn lag(
     cursor: i64,
     oldest_out: Option<i64>,
 ) -> Result<(u64, Option<Timestamp>), BusError> {
-    let mut query = of_things("SELECT COUNT(*), MIN(published) FROM log WHERE position > ", cursor, &things);
-    let (waiting, mut oldest): (i64, Option<i64>) = query.build_query_as().fetch_one(&mut *conn).await?;
+    let query = of_things("SELECT COUNT(*), MIN(published) FROM log WHERE position > ", cursor, &things);
+    let (waiting, mut oldest): (i64, Option<i64>) = query.build_as().fetch_one(&mut *conn).await?;
     if let Some(position) = oldest_out {
-        let published = sqlx::query_scalar("SELECT published FROM log WHERE position = ?").bind(position);
+        let published = sql::query_scalar("SELECT published FROM log WHERE position = ?").bind(position);
         oldest = published.fetch_optional(conn).await?.or(oldest);
     }
     Ok((waiting.unsigned_abs(), oldest.map(Timestamp::from_micros)))
@@ -109,16 +103,16 @@ pub(super) async fn stream_state(
     service: String,
     position: u64,
 ) -> Result<StreamState, BusError> {
-    let identity: Option<String> = sqlx::query_scalar("SELECT uid FROM streams WHERE service = ?")
+    let identity: Option<String> = sql::query_scalar("SELECT uid FROM streams WHERE service = ?")
         .bind(&service)
         .fetch_optional(&mut *conn)
         .await?;
     let Some(identity) = identity else { return Err(BusError::UnknownSubject { subject: service }) };
-    let last: Option<i64> = sqlx::query_scalar("SELECT MAX(position) FROM log WHERE service = ?")
+    let last: Option<i64> = sql::query_scalar("SELECT MAX(position) FROM log WHERE service = ?")
         .bind(&service)
         .fetch_one(&mut *conn)
         .await?;
-    let id_at = sqlx::query_scalar("SELECT id FROM log WHERE service = ? AND position = ?")
+    let id_at = sql::query_scalar("SELECT id FROM log WHERE service = ? AND position = ?")
         .bind(&service)
         .bind(i64::try_from(position).unwrap_or(i64::MAX))
         .fetch_optional(conn)
@@ -128,12 +122,12 @@ pub(super) async fn stream_state(
 
 /// Reads how far a consumer is; one that is not there is at the start.
 pub(super) async fn consumer(conn: &mut sql::Conn, name: &str, now: Timestamp) -> Result<Shared, BusError> {
-    let cursor: Option<i64> = sqlx::query_scalar("SELECT position FROM consumers WHERE name = ?")
+    let cursor: Option<i64> = sql::query_scalar("SELECT position FROM consumers WHERE name = ?")
         .bind(name)
         .fetch_optional(&mut *conn)
         .await?;
     let pending: Vec<i64> =
-        sqlx::query_scalar("SELECT position FROM pending WHERE consumer = ?").bind(name).fetch_all(conn).await?;
+        sql::query_scalar("SELECT position FROM pending WHERE consumer = ?").bind(name).fetch_all(conn).await?;
     let stored = Stored { cursor: cursor.unwrap_or(0), pending: pending.into_iter().collect() };
     Ok(Shared { out: Deliveries::restore(stored, now) })
 }
@@ -146,7 +140,7 @@ pub(super) async fn store_consumer(
 ) -> Result<(), BusError> {
     let advance = "INSERT INTO consumers (name, position) VALUES (?, ?)
         ON CONFLICT (name) DO UPDATE SET position = excluded.position";
-    sqlx::query(advance).bind(name).bind(new.cursor).execute(&mut *conn).await?;
+    sql::query(advance).bind(name).bind(new.cursor).execute(&mut *conn).await?;
     change_pending(conn, "DELETE FROM pending WHERE consumer = ? AND position = ?", name, &old.pending, &new.pending)
         .await?;
     change_pending(conn, "INSERT INTO pending (consumer, position) VALUES (?, ?)", name, &new.pending, &old.pending)
@@ -161,7 +155,7 @@ async fn change_pending(
     without: &BTreeSet<i64>,
 ) -> Result<(), BusError> {
     for position in of.difference(without) {
-        sqlx::query(statement).bind(name).bind(position).execute(&mut *conn).await?;
+        sql::query(statement).bind(name).bind(position).execute(&mut *conn).await?;
     }
     Ok(())
 }
@@ -179,14 +173,14 @@ pub(super) async fn sweep(conn: &mut sql::Conn, now: Timestamp) -> Result<u64, B
         }
         let drop = "DELETE FROM log WHERE thing = ? AND published < ? AND position <= ?
             AND position < (SELECT MAX(position) FROM log WHERE service = ?)";
-        let done = sqlx::query(drop)
+        let done = sql::query(drop)
             .bind(thing)
             .bind((now - stream.retention).as_micros())
             .bind(floor)
             .bind(service)
             .execute(&mut *conn)
             .await?;
-        dropped += done.rows_affected();
+        dropped += done;
     }
     Ok(dropped)
 }
@@ -195,5 +189,5 @@ pub(super) async fn sweep(conn: &mut sql::Conn, now: Timestamp) -> Result<u64, B
 async fn acknowledged(conn: &mut sql::Conn, consumer: &str) -> Result<i64, BusError> {
     let floor = "SELECT COALESCE((SELECT MIN(position) - 1 FROM pending WHERE consumer = ?1),
         (SELECT position FROM consumers WHERE name = ?1), 0)";
-    Ok(sqlx::query_scalar(floor).bind(consumer).fetch_one(conn).await?)
+    Ok(sql::query_scalar(floor).bind(consumer).fetch_one(conn).await?)
 }

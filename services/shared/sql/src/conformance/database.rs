@@ -8,12 +8,12 @@ use testkit::ManualClock;
 use types::{ErrorKind, Fault as _};
 
 use super::Store;
-use crate::{Database, Error};
+use crate::{Builder, Database, Error, Migrations, Value};
 
-async fn count(db: &Database) -> i64 {
+pub async fn count(db: &Database) -> i64 {
     let count: Result<_, Error> = db
         .read(|conn| {
-            Box::pin(async move { Ok(sqlx::query_scalar("SELECT value FROM change_counter").fetch_one(conn).await?) })
+            Box::pin(async move { crate::query_scalar("SELECT value FROM change_counter").fetch_one(conn).await })
         })
         .await;
     count.unwrap()
@@ -57,9 +57,9 @@ pub async fn a_reader_sees_one_moment(store: Store) {
         .read(|conn| {
             Box::pin(async move {
                 let sql = "SELECT value FROM change_counter";
-                let before = sqlx::query_scalar(sql).fetch_one(&mut *conn).await?;
+                let before = crate::query_scalar(sql).fetch_one(&mut *conn).await?;
                 other.write(|conn| Box::pin(async move { crate::next_change(conn).await })).await?;
-                Ok::<_, Error>((before, sqlx::query_scalar(sql).fetch_one(&mut *conn).await?))
+                Ok::<_, Error>((before, crate::query_scalar(sql).fetch_one(&mut *conn).await?))
             })
         })
         .await
@@ -111,7 +111,7 @@ pub async fn violations_are_told_apart(store: Store) {
             let done: Result<(), Error> = db
                 .write(|conn| {
                     Box::pin(async move {
-                        sqlx::query(sql).execute(conn).await?;
+                        crate::query(sql).execute(conn).await?;
                         Ok(())
                     })
                 })
@@ -125,23 +125,109 @@ pub async fn violations_are_told_apart(store: Store) {
     assert_eq!((other.kind(), other.reason()), (ErrorKind::Internal, "STORE_FAILED"));
 }
 
+pub async fn values_of_all_kinds_read_back(store: Store) {
+    let bytes = [0u8, 255].as_slice();
+    type Row = (i64, bool, Option<f64>, String, Vec<u8>, Option<String>, Option<i64>, u32);
+    let row: Result<Row, Error> = store
+        .db
+        .write(move |conn| {
+            Box::pin(async move {
+                let insert = "INSERT INTO work (queue, id, tenant, resource, priority, phase, max_attempts, progress, \
+                     created, cancel_requested, input, detail, change, error_reason) \
+                     VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?)";
+                let insert = crate::query(insert).bind("q").bind("id".to_owned()).bind("täße?").bind("");
+                let insert = insert.bind(-7).bind(3u32).bind(0.25).bind(i64::MAX).bind(true).bind(bytes);
+                let done = insert.bind(Vec::new()).bind(Some(1i64)).bind(None::<&str>).execute(conn).await?;
+                assert_eq!(done, 1);
+                let select = "SELECT created, cancel_requested, progress, tenant, input, error_reason, lease_until, \
+                     max_attempts FROM work WHERE priority < 0 AND tenant <> '?' AND id = ?1 AND queue = ?2";
+                crate::query_as(select).bind("id").bind("q").fetch_one(conn).await
+            })
+        })
+        .await;
+    let expected = (i64::MAX, true, Some(0.25), "täße?".to_owned(), bytes.to_vec(), None, None, 3);
+    assert_eq!(row.unwrap(), expected);
+    let wrong: Result<i64, Error> = store
+        .db
+        .read(|conn| Box::pin(async move { crate::query("SELECT id FROM work").fetch_one(conn).await?.get("id") }))
+        .await;
+    assert_eq!(wrong.unwrap_err().reason(), "STORE_FAILED");
+}
+
+/// Adds requests under these ids.
+async fn insert_requests(store: &Store, ids: &'static [&'static str]) {
+    let done: Result<u64, Error> = store
+        .db
+        .write(move |conn| {
+            Box::pin(async move {
+                let mut insert = Builder::new(
+                    "INSERT INTO requests (tenant, method, request_id, fingerprint, reply, created) VALUES ",
+                );
+                insert.push_rows(ids.iter().enumerate(), |(number, id)| {
+                    let text = |text: &'static str| Value::Text(Some(text.into()));
+                    let bytes = || Value::Bytes(Some([1u8].as_slice().into()));
+                    vec![text("t"), text("m"), text(id), bytes(), bytes(), Value::Int(Some(number as i64))]
+                });
+                insert.build().execute(conn).await
+            })
+        })
+        .await;
+    assert_eq!(done.unwrap(), ids.len() as u64);
+}
+
+pub async fn lists_are_read_in_one_statement(store: Store) {
+    insert_requests(&store, &["a", "b", "c", "d"]).await;
+    let found: Result<(Vec<String>, Vec<String>), Error> = store
+        .db
+        .read(|conn| {
+            Box::pin(async move {
+                let wanted = crate::list([("a", 0), ("c", 9), ("d", 3)]);
+                let pairs = crate::query_scalar(
+                    "SELECT r.request_id FROM json_each(?1) AS wanted CROSS JOIN requests AS r WHERE r.tenant = ?2 \
+                     AND r.request_id = wanted.value ->> 0 AND r.created = CAST(wanted.value ->> 1 AS BIGINT) ORDER BY 1",
+                );
+                let pairs = pairs.bind(wanted).bind("t").fetch_all(conn).await?;
+                let mut some = Builder::new("SELECT request_id FROM requests WHERE request_id IN ");
+                some.push_list(["b", "x"]).push(" OR request_id IN ").push_list(Vec::<&str>::new());
+                Ok((pairs, some.build_scalar().fetch_all(conn).await?))
+            })
+        })
+        .await;
+    assert_eq!(found.unwrap(), (vec!["a".to_owned(), "d".to_owned()], vec!["b".to_owned()]));
+}
+
+pub async fn texts_are_ordered_by_their_bytes(store: Store) {
+    insert_requests(&store, &["b", "B", "a-c", "ab", "ä", "_"]).await;
+    let ordered: Result<Vec<String>, Error> = store
+        .db
+        .read(|conn| {
+            Box::pin(async move {
+                let all = "SELECT request_id FROM requests WHERE request_id > ? ORDER BY request_id";
+                crate::query_scalar(all).bind("B").fetch_all(conn).await
+            })
+        })
+        .await;
+    assert_eq!(ordered.unwrap(), ["_", "a-c", "ab", "b", "ä"]);
+}
+
 fn url(dir: &tempfile::TempDir) -> String {
     format!("sqlite:{}", dir.path().join("test.db").display())
 }
 
-async fn open(dir: &tempfile::TempDir, parts: &[&'static Migrator]) -> Result<Database, Error> {
+async fn open(dir: &tempfile::TempDir, parts: &[&'static Migrations]) -> Result<Database, Error> {
     Database::open(&url(dir), parts, ManualClock::default().shared()).await
 }
 
-fn part(version: i64, sql: &'static str) -> &'static Migrator {
+pub fn part(version: i64, sql: &'static str) -> &'static Migrations {
     use sqlx::SqlSafeStr as _;
     let migration = Migration::new(version, "part".into(), MigrationType::Simple, sql.into_sql_str(), false);
-    Box::leak(Box::new(Migrator::with_migrations(vec![migration])))
+    let both: &'static Migrator = Box::leak(Box::new(Migrator::with_migrations(vec![migration])));
+    Box::leak(Box::new(Migrations { sqlite: both, postgres: both }))
 }
 
 #[tokio::test]
 async fn what_was_written_is_there_after_reopening() {
-    let store = Store::sqlite().await;
+    let store = Store::sqlite("").await.unwrap();
     store.change().await.unwrap();
     store.db.close().await;
     assert_eq!(count(&open(&store.dir, &[]).await.unwrap()).await, 1);
@@ -178,14 +264,14 @@ async fn a_file_that_is_no_database_is_told() {
 
 #[tokio::test]
 async fn a_full_disk_is_told_and_damages_nothing() {
-    let store = Store::sqlite().await;
+    let store = Store::sqlite("").await.unwrap();
     let fill: Result<(), Error> = store
         .db
         .write(|conn| {
             Box::pin(async move {
-                sqlx::query("PRAGMA max_page_count = 40").fetch_all(&mut *conn).await?;
+                crate::query("PRAGMA max_page_count = 40").fetch_all(&mut *conn).await?;
                 let sql = "INSERT INTO requests VALUES ('t', 'm', 'r', x'', zeroblob(1000000), 0)";
-                sqlx::query(sql).execute(conn).await?;
+                crate::query(sql).execute(conn).await?;
                 Ok(())
             })
         })
@@ -210,7 +296,7 @@ async fn a_folder_that_is_not_there_and_a_foreign_url_are_told() {
 #[tokio::test]
 async fn the_files_are_readable_by_their_owner_alone() {
     use std::os::unix::fs::PermissionsExt as _;
-    let store = Store::sqlite().await;
+    let store = Store::sqlite("").await.unwrap();
     store.change().await.unwrap();
     for entry in std::fs::read_dir(store.dir.path()).unwrap() {
         let entry = entry.unwrap();

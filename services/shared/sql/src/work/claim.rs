@@ -1,7 +1,6 @@
 //! What a worker may say of work that it holds.
 
 use rand::Rng as _;
-use sqlx::sqlite::SqliteArguments;
 use types::{Timestamp, WorkError, WorkPhase};
 
 use super::queue::{Backoff, Queue};
@@ -71,7 +70,7 @@ impl Claim {
         detail: &[u8],
     ) -> Result<Renewed, Error> {
         let change = next_change(conn).await?;
-        let cancel_requested: Option<bool> = sqlx::query_scalar(
+        let cancel_requested: Option<bool> = crate::query_scalar(
             "UPDATE work SET lease_until = ?, progress = ?, counts = ?, detail = ?, change = ? \
              WHERE queue = ? AND id = ? AND fence = ? AND phase = 'running' RETURNING cancel_requested",
         )
@@ -110,11 +109,11 @@ impl Claim {
 
     /// Attempts begun, attempts allowed and whether to stop, when the lease is still this claim's.
     async fn held(&self, conn: &mut Conn) -> Result<Option<(u32, u32, bool)>, Error> {
-        let row = sqlx::query_as(
+        let row = crate::query_as(
             "SELECT attempts, max_attempts, cancel_requested FROM work \
              WHERE queue = ? AND id = ? AND fence = ? AND phase = 'running'",
         );
-        Ok(row.bind(self.queue).bind(&self.row.id).bind(self.fence).fetch_optional(conn).await?)
+        row.bind(self.queue).bind(&self.row.id).bind(self.fence).fetch_optional(conn).await
     }
 
     async fn store(
@@ -127,26 +126,26 @@ impl Claim {
         change: i64,
     ) -> Result<(), Error> {
         let query = match outcome {
-            Outcome::Succeeded { counts, detail } => sqlx::query::<sqlx::Sqlite>(
+            Outcome::Succeeded { counts, detail } => crate::query(
                 "UPDATE work SET progress = 1, counts = ?, detail = ?, error_reason = NULL, error_message = NULL, \
                  error_retryable = NULL, phase = ?, next_attempt = ?, ended = ?, lease_until = NULL, change = ? \
                  WHERE queue = ? AND id = ?",
             )
             .bind(encode(&counts))
             .bind(detail),
-            Outcome::Failed(error) => sqlx::query(
+            Outcome::Failed(error) => crate::query(
                 "UPDATE work SET error_reason = ?, error_message = ?, error_retryable = ?, phase = ?, \
                  next_attempt = ?, ended = ?, lease_until = NULL, change = ? WHERE queue = ? AND id = ?",
             )
             .bind(error.reason)
             .bind(error.message)
             .bind(error.retryable),
-            Outcome::Cancelled => sqlx::query(
+            Outcome::Cancelled => crate::query(
                 "UPDATE work SET phase = ?, next_attempt = ?, ended = ?, lease_until = NULL, change = ? \
                  WHERE queue = ? AND id = ?",
             ),
         };
-        let query: sqlx::query::Query<'_, sqlx::Sqlite, SqliteArguments> = query
+        let query = query
             .bind(phase.as_str())
             .bind(next.map(Timestamp::as_micros))
             .bind(phase.is_final().then(|| now.as_micros()))

@@ -100,8 +100,8 @@ impl Queue {
     }
 
     async fn candidate(&self, conn: &mut Conn, now: Timestamp) -> Result<Option<String>, Error> {
-        let id = sqlx::query_scalar(CLAIMABLE).bind(self.name).bind(now.as_micros());
-        Ok(id.fetch_optional(conn).await?)
+        let id = crate::query_scalar(CLAIMABLE).bind(self.name).bind(now.as_micros());
+        id.fetch_optional(conn).await
     }
 
     async fn take(&self, conn: &mut Conn, now: Timestamp) -> Result<Taken, Error> {
@@ -112,7 +112,7 @@ impl Queue {
             return Ok(Taken::GivenUp);
         }
         let change = next_change(conn).await?;
-        let fence = sqlx::query_scalar(
+        let fence = crate::query_scalar(
             "UPDATE work SET phase = 'running', attempts = attempts + 1, fence = fence + 1, lease_until = ?, \
              next_attempt = NULL, started = coalesce(started, ?), change = ? WHERE queue = ? AND id = ? RETURNING fence",
         )
@@ -130,7 +130,7 @@ impl Queue {
 
     async fn give_up(&self, conn: &mut Conn, id: &str, now: Timestamp) -> Result<(), Error> {
         let change = next_change(conn).await?;
-        sqlx::query(
+        crate::query(
             "UPDATE work SET phase = 'failed', error_reason = 'ATTEMPTS_EXHAUSTED', error_message = \
              'every attempt ended without a result', error_retryable = 0, ended = ?, lease_until = NULL, \
              fence = fence + 1, change = ? WHERE queue = ? AND id = ?",
@@ -157,11 +157,11 @@ impl Queue {
             .write(|conn| {
                 Box::pin(async move {
                     let change = next_change(conn).await?;
-                    let done = sqlx::query(
-                        "UPDATE work SET phase = 'queued', attempts = max(attempts - 1, 0), lease_until = NULL, \
+                    let done = crate::query(
+                        "UPDATE work SET phase = 'queued', attempts = CASE WHEN attempts > 0 THEN attempts - 1 ELSE 0 END, lease_until = NULL, \
                          fence = fence + 1, change = ? WHERE queue = ? AND phase = 'running'",
                     );
-                    Ok(done.bind(change).bind(name).execute(conn).await?.rows_affected())
+                    done.bind(change).bind(name).execute(conn).await
                 })
             })
             .await
@@ -172,14 +172,14 @@ impl Queue {
         let name = self.name;
         let (waiting, running, dead, oldest): (i64, i64, i64, Option<i64>) = self
             .db
-            .read(|conn| {
+            .read::<_, Error, _>(|conn| {
                 Box::pin(async move {
-                    let row = sqlx::query_as(
+                    let row = crate::query_as(
                         "SELECT count(*) FILTER (WHERE phase IN ('queued', 'waiting')), \
                          count(*) FILTER (WHERE phase = 'running'), count(*) FILTER (WHERE phase = 'failed'), \
                          min(created) FILTER (WHERE phase IN ('queued', 'waiting')) FROM work WHERE queue = ?",
                     );
-                    Ok::<_, Error>(row.bind(name).fetch_one(conn).await?)
+                    row.bind(name).fetch_one(conn).await
                 })
             })
             .await?;

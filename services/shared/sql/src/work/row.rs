@@ -1,10 +1,8 @@
 //! A row of work, and what it is made from.
 
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 use types::{TenantId, Timestamp, WorkError, WorkPhase, WorkStatus};
 
-use crate::Error;
+use crate::{Error, Row};
 
 /// Work to be done.
 #[derive(Debug, Clone)]
@@ -62,43 +60,43 @@ pub struct Filter {
 }
 
 impl WorkRow {
-    pub(super) fn read(row: &SqliteRow) -> Result<Self, Error> {
+    pub(super) fn read(row: &Row) -> Result<Self, Error> {
         Ok(Self {
-            id: row.try_get("id")?,
-            tenant: row.try_get::<String, _>("tenant")?.parse().map_err(|_| malformed("work.tenant"))?,
-            resource: row.try_get("resource")?,
-            priority: row.try_get("priority")?,
+            id: row.get("id")?,
+            tenant: row.get::<String>("tenant")?.parse().map_err(|_| malformed("work.tenant"))?,
+            resource: row.get("resource")?,
+            priority: row.get("priority")?,
             status: read_status(row)?,
-            input: row.try_get("input")?,
-            detail: row.try_get("detail")?,
-            change: row.try_get("change")?,
-            cancel_requested: row.try_get("cancel_requested")?,
+            input: row.get("input")?,
+            detail: row.get("detail")?,
+            change: row.get("change")?,
+            cancel_requested: row.get("cancel_requested")?,
         })
     }
 }
 
-fn read_status(row: &SqliteRow) -> Result<WorkStatus, Error> {
-    let time = |column: &str| row.try_get::<Option<i64>, _>(column).map(|t| t.map(Timestamp::from_micros));
+fn read_status(row: &Row) -> Result<WorkStatus, Error> {
+    let time = |column: &str| row.get::<Option<i64>>(column).map(|t| t.map(Timestamp::from_micros));
     Ok(WorkStatus {
-        phase: WorkPhase::parse(row.try_get("phase")?).ok_or_else(|| malformed("work.phase"))?,
-        progress: row.try_get("progress")?,
-        counts: serde_json::from_str(row.try_get("counts")?).map_err(|_| malformed("work.counts"))?,
-        attempts: row.try_get("attempts")?,
-        max_attempts: row.try_get("max_attempts")?,
+        phase: WorkPhase::parse(row.get("phase")?).ok_or_else(|| malformed("work.phase"))?,
+        progress: row.get("progress")?,
+        counts: serde_json::from_str(row.get("counts")?).map_err(|_| malformed("work.counts"))?,
+        attempts: row.get("attempts")?,
+        max_attempts: row.get("max_attempts")?,
         next_attempt: time("next_attempt")?,
         error: read_error(row)?,
-        created: Timestamp::from_micros(row.try_get("created")?),
+        created: Timestamp::from_micros(row.get("created")?),
         started: time("started")?,
         ended: time("ended")?,
     })
 }
 
-fn read_error(row: &SqliteRow) -> Result<Option<WorkError>, Error> {
-    let Some(reason) = row.try_get::<Option<String>, _>("error_reason")? else { return Ok(None) };
+fn read_error(row: &Row) -> Result<Option<WorkError>, Error> {
+    let Some(reason) = row.get::<Option<String>>("error_reason")? else { return Ok(None) };
     Ok(Some(WorkError {
         reason,
-        message: row.try_get::<Option<String>, _>("error_message")?.unwrap_or_default(),
-        retryable: row.try_get::<Option<bool>, _>("error_retryable")?.unwrap_or(false),
+        message: row.get::<Option<String>>("error_message")?.unwrap_or_default(),
+        retryable: row.get::<Option<bool>>("error_retryable")?.unwrap_or(false),
     }))
 }
 

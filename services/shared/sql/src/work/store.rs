@@ -3,12 +3,12 @@
 use types::{TenantId, Timestamp, WorkPhase};
 
 use super::row::{Filter, NewWork, WorkRow};
-use crate::{Conn, Error, next_change};
+use crate::{Builder, Conn, Error, next_change};
 
 /// Adds work to `queue`. Fails with [`Error::Unique`] when the queue has had this id before.
 pub async fn insert(conn: &mut Conn, queue: &str, work: NewWork, now: Timestamp) -> Result<(), Error> {
     let change = next_change(conn).await?;
-    sqlx::query(
+    crate::query(
         "INSERT INTO work (queue, id, tenant, resource, priority, phase, max_attempts, next_attempt, created, input, \
          detail, change) VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?)",
     )
@@ -30,38 +30,34 @@ pub async fn insert(conn: &mut Conn, queue: &str, work: NewWork, now: Timestamp)
 
 /// Gets one row.
 pub async fn get(conn: &mut Conn, queue: &str, id: &str) -> Result<Option<WorkRow>, Error> {
-    let row = sqlx::query("SELECT * FROM work WHERE queue = ? AND id = ?").bind(queue).bind(id);
+    let row = crate::query("SELECT * FROM work WHERE queue = ? AND id = ?").bind(queue).bind(id);
     row.fetch_optional(conn).await?.as_ref().map(WorkRow::read).transpose()
 }
 
 /// Lists rows, newest first.
 pub async fn list(conn: &mut Conn, queue: &str, filter: &Filter) -> Result<Vec<WorkRow>, Error> {
-    let mut select = sqlx::QueryBuilder::new("SELECT * FROM work");
+    let mut select = Builder::new("SELECT * FROM work");
     narrow(&mut select, queue, filter);
     select.build().fetch_all(conn).await?.iter().map(WorkRow::read).collect()
 }
 
 /// Lists the ids of rows, newest first; pages are pinned from them.
 pub async fn ids(conn: &mut Conn, queue: &str, filter: &Filter) -> Result<Vec<String>, Error> {
-    let mut select = sqlx::QueryBuilder::new("SELECT id FROM work");
+    let mut select = Builder::new("SELECT id FROM work");
     narrow(&mut select, queue, filter);
-    Ok(select.build_query_scalar().fetch_all(conn).await?)
+    select.build_scalar().fetch_all(conn).await
 }
 
-fn narrow(select: &mut sqlx::QueryBuilder<sqlx::Sqlite>, queue: &str, filter: &Filter) {
-    select.push(" WHERE queue = ").push_bind(queue.to_owned());
+fn narrow<'q>(select: &mut Builder<'q>, queue: &'q str, filter: &'q Filter) {
+    select.push(" WHERE queue = ").push_bind(queue);
     if let Some(tenant) = &filter.tenant {
-        select.push(" AND tenant = ").push_bind(tenant.as_str().to_owned());
+        select.push(" AND tenant = ").push_bind(tenant.as_str());
     }
     if let Some(resource) = &filter.resource {
-        select.push(" AND resource = ").push_bind(resource.clone());
+        select.push(" AND resource = ").push_bind(resource);
     }
     if !filter.phases.is_empty() {
-        let mut phases = select.push(" AND phase IN (").separated(", ");
-        for phase in &filter.phases {
-            phases.push_bind(phase.as_str());
-        }
-        select.push(")");
+        select.push(" AND phase IN ").push_list(filter.phases.iter().map(|phase| phase.as_str()));
     }
     select.push(" ORDER BY created DESC, id DESC");
 }
@@ -74,7 +70,7 @@ pub async fn changed_after(
     after: i64,
     limit: u32,
 ) -> Result<Vec<WorkRow>, Error> {
-    sqlx::query(
+    crate::query(
         "SELECT * FROM work WHERE queue = ?1 AND change > ?2 AND (?3 IS NULL OR tenant = ?3) ORDER BY change LIMIT ?4",
     )
     .bind(queue)
@@ -128,12 +124,12 @@ async fn update(
     now: Timestamp,
 ) -> Result<Option<WorkRow>, Error> {
     let change = next_change(conn).await?;
-    sqlx::query(sql).bind(now.as_micros()).bind(change).bind(queue).bind(id).execute(&mut *conn).await?;
+    crate::query(sql).bind(now.as_micros()).bind(change).bind(queue).bind(id).execute(&mut *conn).await?;
     get(conn, queue, id).await
 }
 
 /// Forgets a row, whoever works on it; the worker then finds its lease lost. Tells whether there was one.
 pub async fn delete(conn: &mut Conn, queue: &str, id: &str) -> Result<bool, Error> {
-    let done = sqlx::query("DELETE FROM work WHERE queue = ? AND id = ?").bind(queue).bind(id).execute(conn).await?;
-    Ok(done.rows_affected() > 0)
+    let done = crate::query("DELETE FROM work WHERE queue = ? AND id = ?").bind(queue).bind(id).execute(conn).await?;
+    Ok(done > 0)
 }

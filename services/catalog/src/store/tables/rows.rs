@@ -4,8 +4,6 @@ use prost::Message;
 use proto::common::v1 as pb;
 use proto::profiling::v1::{SemanticType, StructuralType};
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 use types::{
     DatasetId, DatasetName, JobId, JobName, Malformed, ProfileId, ProfileName, Revision, SourceId, SourceName,
     TenantId, Timestamp, VersionName,
@@ -13,66 +11,66 @@ use types::{
 
 use crate::record::{Attempt, AttemptPhase, Column, EditedField, Found, IndexMark, Newest, Record, Version, Words};
 
-pub(super) fn record(row: &SqliteRow) -> Result<Record, sql::Error> {
+pub(super) fn record(row: &sql::Row) -> Result<Record, sql::Error> {
     let tenant: TenantId = id(row, "tenant", "datasets.tenant")?;
-    let token: String = row.try_get("newest_token")?;
+    let token: String = row.get("newest_token")?;
     let newest = optional(row, "newest_version", "datasets.newest_version")?;
     Ok(Record {
         name: DatasetName::new(tenant.clone(), id(row, "dataset", "datasets.dataset")?),
         found: found(row, &tenant)?,
-        retracted: row.try_get("retracted")?,
+        retracted: row.get("retracted")?,
         metadata: message::<pb::Metadata>(row, "metadata", "datasets.metadata")?.into(),
-        edited: edited_from_text(row.try_get("edited_fields")?)?,
-        hidden: row.try_get("hidden")?,
+        edited: edited_from_text(row.get("edited_fields")?)?,
+        hidden: row.get("hidden")?,
         attempt: attempt(row, tenant)?,
         newest: newest.map(|version| Newest { version, version_token: token }),
         current: optional(row, "current_version", "datasets.current_version")?,
         index: IndexMark {
-            change: row.try_get("index_change")?,
-            done: row.try_get("index_done")?,
+            change: row.get("index_change")?,
+            done: row.get("index_done")?,
             held: optional(row, "index_held", "datasets.index_held")?,
-            cause: row.try_get("index_cause")?,
+            cause: row.get("index_cause")?,
             touched: false,
         },
-        revision: Revision(row.try_get("revision")?),
-        created: Timestamp::from_micros(row.try_get("created")?),
-        updated: Timestamp::from_micros(row.try_get("updated")?),
-        change: row.try_get("change")?,
+        revision: Revision(row.get("revision")?),
+        created: Timestamp::from_micros(row.get("created")?),
+        updated: Timestamp::from_micros(row.get("updated")?),
+        change: row.get("change")?,
     })
 }
 
-fn found(row: &SqliteRow, tenant: &TenantId) -> Result<Found, sql::Error> {
-    let source: String = row.try_get("source")?;
+fn found(row: &sql::Row, tenant: &TenantId) -> Result<Found, sql::Error> {
+    let source: String = row.get("source")?;
     let source = match source.as_str() {
         "" => None,
         id => Some(SourceName::new(tenant.clone(), parsed::<SourceId>(id, "datasets.source")?)),
     };
     Ok(Found {
         source,
-        source_kind: row.try_get("source_kind")?,
-        path: row.try_get("path")?,
+        source_kind: row.get("source_kind")?,
+        path: row.get("path")?,
         materialization: message::<pb::Materialization>(row, "materialization", "datasets.materialization")?
             .try_into()
             .map_err(malformed("datasets.materialization"))?,
     })
 }
 
-fn attempt(row: &SqliteRow, tenant: TenantId) -> Result<Option<Attempt>, sql::Error> {
-    let Some(job) = row.try_get::<Option<String>, _>("job")? else { return Ok(None) };
-    let phase: String = row.try_get("attempt_phase")?;
-    let error: Option<Vec<u8>> = row.try_get("attempt_error")?;
+fn attempt(row: &sql::Row, tenant: TenantId) -> Result<Option<Attempt>, sql::Error> {
+    let Some(job) = row.get::<Option<String>>("job")? else { return Ok(None) };
+    let phase: String = row.get("attempt_phase")?;
+    let error: Option<Vec<u8>> = row.get("attempt_error")?;
     let error = error.map(|bytes| pb::WorkError::decode(bytes.as_slice())).transpose();
     Ok(Some(Attempt {
         job: JobName::new(tenant, parsed::<JobId>(&job, "datasets.job")?),
         phase: AttemptPhase::parse(&phase).ok_or(sql::Error::Malformed { column: "datasets.attempt_phase" })?,
-        attempts: row.try_get("attempts")?,
-        next: row.try_get::<Option<i64>, _>("next_attempt")?.map(Timestamp::from_micros),
+        attempts: row.get("attempts")?,
+        next: row.get::<Option<i64>>("next_attempt")?.map(Timestamp::from_micros),
         error: error.map_err(|_| sql::Error::Malformed { column: "datasets.attempt_error" })?.map(Into::into),
-        version_token: row.try_get("attempt_token")?,
+        version_token: row.get("attempt_token")?,
     }))
 }
 
-pub(super) fn version(row: &SqliteRow) -> Result<Version, sql::Error> {
+pub(super) fn version(row: &sql::Row) -> Result<Version, sql::Error> {
     let tenant: TenantId = id(row, "tenant", "versions.tenant")?;
     let dataset: DatasetId = id(row, "dataset", "versions.dataset")?;
     let profile: ProfileId = id(row, "profile", "versions.profile")?;
@@ -84,39 +82,39 @@ pub(super) fn version(row: &SqliteRow) -> Result<Version, sql::Error> {
         profile: ProfileName::new(tenant, profile),
         recipe: message::<pb::Recipe>(row, "recipe", "versions.recipe")?.into(),
         row_count: unsigned(row, "row_count", "versions.row_count")?,
-        column_count: row.try_get("column_count")?,
-        columns: columns_from_json(row.try_get("columns")?)?,
+        column_count: row.get("column_count")?,
+        columns: columns_from_json(row.get("columns")?)?,
         time_range: optional_message::<pb::TimeRange, _>(row, "time_range", "versions.time_range")?,
         bounding_box: optional_message::<pb::BoundingBox, _>(row, "box", "versions.box")?,
-        content_key: row.try_get("content_key")?,
+        content_key: row.get("content_key")?,
         materialization: message::<pb::Materialization>(row, "materialization", "versions.materialization")?
             .try_into()
             .map_err(malformed("versions.materialization"))?,
-        file_name: row.try_get("file_name")?,
-        indexed: row.try_get("indexed")?,
-        created: Timestamp::from_micros(row.try_get("created")?),
+        file_name: row.get("file_name")?,
+        indexed: row.get("indexed")?,
+        created: Timestamp::from_micros(row.get("created")?),
     })
 }
 
-pub(super) fn words(row: &SqliteRow) -> Result<(DatasetId, Words), sql::Error> {
+pub(super) fn words(row: &sql::Row) -> Result<(DatasetId, Words), sql::Error> {
     let column = "version_words.words";
-    let stored: StoredWords = from_json(row.try_get("words")?, column)?;
+    let stored: StoredWords = from_json(row.get("words")?, column)?;
     let columns = stored.columns.into_iter().map(|(name, number)| Ok((name, structural_type(number, column)?)));
     let words = Words { columns: columns.collect::<Result<_, sql::Error>>()?, values: stored.values };
     Ok((id(row, "dataset", "version_words.dataset")?, words))
 }
 
 /// Reads a text that is an id, or anything else with a checked text form.
-pub(super) fn id<T: std::str::FromStr>(row: &SqliteRow, name: &str, column: &'static str) -> Result<T, sql::Error> {
-    parsed(row.try_get(name)?, column)
+pub(super) fn id<T: std::str::FromStr>(row: &sql::Row, name: &str, column: &'static str) -> Result<T, sql::Error> {
+    parsed(row.get(name)?, column)
 }
 
-pub(super) fn unsigned(row: &SqliteRow, name: &str, column: &'static str) -> Result<u64, sql::Error> {
-    u64::try_from(row.try_get::<i64, _>(name)?).map_err(|_| sql::Error::Malformed { column })
+pub(super) fn unsigned(row: &sql::Row, name: &str, column: &'static str) -> Result<u64, sql::Error> {
+    u64::try_from(row.get::<i64>(name)?).map_err(|_| sql::Error::Malformed { column })
 }
 
-fn optional(row: &SqliteRow, name: &str, column: &'static str) -> Result<Option<u64>, sql::Error> {
-    let value = row.try_get::<Option<i64>, _>(name)?.map(u64::try_from).transpose();
+fn optional(row: &sql::Row, name: &str, column: &'static str) -> Result<Option<u64>, sql::Error> {
+    let value = row.get::<Option<i64>>(name)?.map(u64::try_from).transpose();
     value.map_err(|_| sql::Error::Malformed { column })
 }
 
@@ -124,16 +122,16 @@ fn parsed<T: std::str::FromStr>(text: &str, column: &'static str) -> Result<T, s
     text.parse().map_err(|_| sql::Error::Malformed { column })
 }
 
-fn message<M: Message + Default>(row: &SqliteRow, name: &str, column: &'static str) -> Result<M, sql::Error> {
-    M::decode(row.try_get::<&[u8], _>(name)?).map_err(|_| sql::Error::Malformed { column })
+fn message<M: Message + Default>(row: &sql::Row, name: &str, column: &'static str) -> Result<M, sql::Error> {
+    M::decode(row.get::<&[u8]>(name)?).map_err(|_| sql::Error::Malformed { column })
 }
 
-fn optional_message<M, T>(row: &SqliteRow, name: &str, column: &'static str) -> Result<Option<T>, sql::Error>
+fn optional_message<M, T>(row: &sql::Row, name: &str, column: &'static str) -> Result<Option<T>, sql::Error>
 where
     M: Message + Default,
     T: TryFrom<M, Error = Malformed>,
 {
-    let Some(bytes) = row.try_get::<Option<&[u8]>, _>(name)? else { return Ok(None) };
+    let Some(bytes) = row.get::<Option<&[u8]>>(name)? else { return Ok(None) };
     let message = M::decode(bytes).map_err(|_| sql::Error::Malformed { column })?;
     message.try_into().map(Some).map_err(malformed(column))
 }
@@ -201,14 +199,6 @@ pub(super) fn words_to_json(words: &Words) -> String {
         columns: words.columns.iter().map(|(name, kind)| (name.clone(), i32::from(*kind))).collect(),
         values: words.values.clone(),
     })
-}
-
-pub(super) fn ids_to_json(ids: &[DatasetId]) -> String {
-    to_json(ids)
-}
-
-pub(super) fn versions_to_json(wanted: &[(DatasetId, u64)]) -> String {
-    to_json(wanted)
 }
 
 fn structural_type(number: i32, column: &'static str) -> Result<StructuralType, sql::Error> {

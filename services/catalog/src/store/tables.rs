@@ -1,4 +1,4 @@
-//! The store on SQLite.
+//! The store in the tables of a database.
 
 mod rows;
 
@@ -12,12 +12,12 @@ use types::{DatasetId, DatasetName, SourceId, TenantId, Timestamp, VersionName};
 use super::{ListFilter, Store, Tx};
 use crate::record::{Record, Version, Words};
 
-/// The store on SQLite.
+/// The store in the tables of a database.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Sqlite;
+pub struct Tables;
 
 #[async_trait]
-impl Store for Sqlite {
+impl Store for Tables {
     async fn save(
         &self,
         tx: &mut Tx,
@@ -37,7 +37,7 @@ impl Store for Sqlite {
 
     async fn put_version(&self, tx: &mut Tx, version: &Version, words: &Words) -> Result<(), sql::Error> {
         write_version(&mut *tx, version).await?;
-        sqlx::query(
+        sql::query(
             "INSERT INTO version_words (tenant, dataset, version, words) VALUES (?, ?, ?, ?)
              ON CONFLICT (tenant, dataset, version) DO UPDATE SET words = excluded.words",
         )
@@ -51,7 +51,7 @@ impl Store for Sqlite {
     }
 
     async fn mark_indexed(&self, tx: &mut Tx, version: &VersionName) -> Result<(), sql::Error> {
-        sqlx::query("UPDATE versions SET indexed = 1 WHERE tenant = ? AND dataset = ? AND version = ?")
+        sql::query("UPDATE versions SET indexed = 1 WHERE tenant = ? AND dataset = ? AND version = ?")
             .bind(version.tenant.as_str())
             .bind(version.dataset.as_str())
             .bind(rows::number(version.version))
@@ -63,11 +63,11 @@ impl Store for Sqlite {
     // `CROSS JOIN` keeps SQLite to the order written (https://www.sqlite.org/optoverview.html#crossjoin): each wanted
     // row by its key. Left to choose, it scans the tenant.
     async fn records(&self, tx: &mut Tx, tenant: &TenantId, ids: &[DatasetId]) -> Result<Vec<Record>, sql::Error> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT d.* FROM json_each(?) AS wanted
-             CROSS JOIN datasets AS d ON d.tenant = ? AND d.dataset = wanted.value",
+             CROSS JOIN datasets AS d WHERE d.tenant = ? AND d.dataset = wanted.value ->> 0",
         )
-        .bind(rows::ids_to_json(ids))
+        .bind(sql::list(ids.iter().map(|id| (id.as_str(),))))
         .bind(tenant.as_str())
         .fetch_all(tx)
         .await?;
@@ -80,11 +80,11 @@ impl Store for Sqlite {
         tenant: &TenantId,
         wanted: &[(DatasetId, u64)],
     ) -> Result<Vec<Version>, sql::Error> {
-        let rows = sqlx::query(
-            "SELECT v.* FROM json_each(?) AS wanted CROSS JOIN versions AS v
-             ON v.tenant = ? AND v.dataset = wanted.value ->> 0 AND v.version = wanted.value ->> 1",
+        let rows = sql::query(
+            "SELECT v.* FROM json_each(?) AS wanted CROSS JOIN versions AS v WHERE v.tenant = ?
+             AND v.dataset = wanted.value ->> 0 AND v.version = CAST(wanted.value ->> 1 AS BIGINT)",
         )
-        .bind(rows::versions_to_json(wanted))
+        .bind(pairs(wanted))
         .bind(tenant.as_str())
         .fetch_all(tx)
         .await?;
@@ -97,11 +97,11 @@ impl Store for Sqlite {
         tenant: &TenantId,
         wanted: &[(DatasetId, u64)],
     ) -> Result<Vec<(DatasetId, Words)>, sql::Error> {
-        let rows = sqlx::query(
-            "SELECT w.dataset, w.words FROM json_each(?) AS wanted CROSS JOIN version_words AS w
-             ON w.tenant = ? AND w.dataset = wanted.value ->> 0 AND w.version = wanted.value ->> 1",
+        let rows = sql::query(
+            "SELECT w.dataset, w.words FROM json_each(?) AS wanted CROSS JOIN version_words AS w WHERE w.tenant = ?
+             AND w.dataset = wanted.value ->> 0 AND w.version = CAST(wanted.value ->> 1 AS BIGINT)",
         )
-        .bind(rows::versions_to_json(wanted))
+        .bind(pairs(wanted))
         .bind(tenant.as_str())
         .fetch_all(tx)
         .await?;
@@ -109,22 +109,21 @@ impl Store for Sqlite {
     }
 
     async fn list(&self, tx: &mut Tx, tenant: &TenantId, filter: &ListFilter) -> Result<Vec<DatasetId>, sql::Error> {
-        let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT dataset FROM datasets WHERE tenant = ?1 AND (?2 IS NULL OR source = ?2)
-             AND (?3 OR NOT hidden) AND (?4 = '[]' OR state IN (SELECT value FROM json_each(?4))) ORDER BY dataset",
+             AND (?3 = 1 OR hidden = 0) AND (?4 = '[]' OR state IN (SELECT value ->> 0 FROM json_each(?4))) ORDER BY dataset",
         )
         .bind(tenant.as_str())
         .bind(filter.source.as_ref().map(|source| source.as_str()))
         .bind(filter.show_hidden)
-        .bind(serde_json::to_string(&states).expect("texts are JSON"))
+        .bind(sql::list(filter.states.iter().map(|state| (state.as_str(),))))
         .fetch_all(tx)
         .await?;
         rows.iter().map(|row| rows::id(row, "dataset", "datasets.dataset")).collect()
     }
 
     async fn list_versions(&self, tx: &mut Tx, dataset: &DatasetName) -> Result<Vec<u64>, sql::Error> {
-        let rows = sqlx::query("SELECT version FROM versions WHERE tenant = ? AND dataset = ? ORDER BY version DESC")
+        let rows = sql::query("SELECT version FROM versions WHERE tenant = ? AND dataset = ? ORDER BY version DESC")
             .bind(dataset.tenant.as_str())
             .bind(dataset.dataset.as_str())
             .fetch_all(tx)
@@ -140,7 +139,7 @@ impl Store for Sqlite {
         after: i64,
         limit: u32,
     ) -> Result<Vec<Record>, sql::Error> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT * FROM datasets WHERE tenant = ?1 AND change > ?2 AND (?3 IS NULL OR source = ?3)
              ORDER BY change LIMIT ?4",
         )
@@ -154,7 +153,7 @@ impl Store for Sqlite {
     }
 
     async fn to_index(&self, tx: &mut Tx, _all: &SystemScope, limit: u32) -> Result<Vec<Record>, sql::Error> {
-        let rows = sqlx::query("SELECT * FROM datasets WHERE index_done = 0 ORDER BY index_change LIMIT ?")
+        let rows = sql::query("SELECT * FROM datasets WHERE index_done = 0 ORDER BY index_change LIMIT ?")
             .bind(limit)
             .fetch_all(tx)
             .await?;
@@ -162,11 +161,11 @@ impl Store for Sqlite {
     }
 
     async fn index_again(&self, tx: &mut Tx, _all: &SystemScope, reached: i64) -> Result<u64, sql::Error> {
-        let done = sqlx::query("UPDATE datasets SET index_done = 0 WHERE index_change > ? AND index_done = 1")
+        let done = sql::query("UPDATE datasets SET index_done = 0 WHERE index_change > ? AND index_done = 1")
             .bind(reached)
             .execute(tx)
             .await?;
-        Ok(done.rows_affected())
+        Ok(done)
     }
 
     async fn index_changed(
@@ -176,7 +175,7 @@ impl Store for Sqlite {
         after: i64,
         limit: u32,
     ) -> Result<Vec<Record>, sql::Error> {
-        let rows = sqlx::query("SELECT * FROM datasets WHERE index_change > ? ORDER BY index_change LIMIT ?")
+        let rows = sql::query("SELECT * FROM datasets WHERE index_change > ? ORDER BY index_change LIMIT ?")
             .bind(after)
             .bind(limit)
             .fetch_all(tx)
@@ -185,15 +184,19 @@ impl Store for Sqlite {
     }
 
     async fn last_index_change(&self, tx: &mut Tx, _all: &SystemScope) -> Result<i64, sql::Error> {
-        Ok(sqlx::query_scalar("SELECT coalesce(max(index_change), 0) FROM datasets").fetch_one(tx).await?)
+        Ok(sql::query_scalar("SELECT coalesce(max(index_change), 0) FROM datasets").fetch_one(tx).await?)
     }
+}
+
+fn pairs(wanted: &[(DatasetId, u64)]) -> String {
+    sql::list(wanted.iter().map(|(dataset, version)| (dataset.as_str(), version)))
 }
 
 async fn write_record(tx: &mut Tx, record: &Record) -> Result<(), sql::Error> {
     let attempt = record.attempt.as_ref();
     let newest = record.newest.as_ref();
     let error = attempt.and_then(|attempt| attempt.error.clone());
-    sqlx::query(
+    sql::query(
         "INSERT INTO datasets (tenant, dataset, state, source, source_kind, path, materialization, retracted,
              metadata, edited_fields, hidden, job, attempt_phase, attempt_token, attempts, next_attempt, attempt_error,
              newest_version, newest_token, current_version, index_change, index_done, index_held, index_cause,
@@ -244,7 +247,7 @@ async fn write_record(tx: &mut Tx, record: &Record) -> Result<(), sql::Error> {
 }
 
 async fn write_version(tx: &mut Tx, version: &Version) -> Result<(), sql::Error> {
-    sqlx::query(
+    sql::query(
         "INSERT INTO versions (tenant, dataset, version, digest, size_bytes, profile, recipe, row_count, column_count,
              time_range, box, content_key, materialization, file_name, indexed, created, columns)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)

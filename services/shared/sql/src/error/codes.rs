@@ -1,0 +1,69 @@
+//! What the codes of both databases mean.
+
+use sqlx::postgres::PgDatabaseError;
+use sqlx::sqlite::SqliteError;
+
+use super::Error;
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::PoolTimedOut => Self::Busy(error),
+            // SQLite reports these as codes; here they are of the way to a server.
+            sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => Self::Unavailable(error),
+            sqlx::Error::Tls(_) => Self::Refused(error),
+            sqlx::Error::Database(reported) => {
+                if let Some(reported) = reported.try_downcast_ref::<PgDatabaseError>() {
+                    of_postgres(reported)(error)
+                } else if reported.try_downcast_ref::<SqliteError>().is_some() {
+                    let code = reported.code().and_then(|code| code.parse().ok());
+                    code.map_or(Self::Other as fn(_) -> _, of_sqlite)(error)
+                } else {
+                    Self::Other(error)
+                }
+            }
+            _ => Self::Other(error),
+        }
+    }
+}
+
+/// `SQLITE_IOERR_SHMSIZE`.
+const SHARED_MEMORY_CANNOT_GROW: u32 = 4874;
+
+/// <https://www.sqlite.org/rescode.html>: the low byte is the primary code.
+fn of_sqlite(code: u32) -> fn(sqlx::Error) -> Error {
+    match (code & 0xff, code) {
+        (5 | 6, _) => Error::Busy,
+        (8, _) => Error::ReadOnly,
+        (11 | 26, _) => Error::Corrupt,
+        // A full disk shows first where the file of shared memory cannot grow, when a database is opened.
+        (13, _) | (10, SHARED_MEMORY_CANNOT_GROW) => Error::Full,
+        (19, 1555 | 2067) => Error::Unique,
+        (19, 787) => Error::ForeignKey,
+        _ => Error::Other,
+    }
+}
+
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+fn of_postgres(reported: &PgDatabaseError) -> fn(sqlx::Error) -> Error {
+    match reported.code() {
+        "23505" => Error::Unique,
+        "23503" => Error::ForeignKey,
+        // Of the resources, only a full disk needs somebody; too many connections, or too little memory, pass.
+        "53100" => Error::Full,
+        code if code.starts_with("53") => Error::Busy,
+        "25006" => Error::ReadOnly,
+        // A statement or the wait for a lock took too long; a transaction has to be repeated.
+        "57014" | "55P03" | "40001" | "40P01" => Error::Busy,
+        // The server goes down, comes up, or has cut a transaction that was silent.
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" => Error::Unavailable,
+        code if code.starts_with("08") => Error::Unavailable,
+        // Another process brought the schema up to date under a statement that was prepared before.
+        "0A000" if reported.routine() == Some("RevalidateCachedQuery") => Error::Unavailable,
+        // User, password, database, rights.
+        "28000" | "28P01" | "3D000" | "42501" => Error::Refused,
+        "XX001" | "XX002" => Error::Corrupt,
+        "22021" | "22P05" => Error::Unstorable,
+        _ => Error::Other,
+    }
+}

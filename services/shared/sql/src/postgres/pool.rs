@@ -1,0 +1,159 @@
+//! Connections, lent for one transaction each.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::Error;
+use crate::database::PATIENCE;
+
+/// How long a new connection may take.
+const TO_CONNECT: Duration = Duration::from_secs(5);
+/// How long the answer to a statement may take beyond what the server allows the statement.
+const ON_THE_WAY: Duration = Duration::from_secs(5);
+
+/// Connections with the same options. Those who wait for one are served in order.
+pub(crate) struct Pool {
+    shared: Arc<Shared>,
+    size: u32,
+}
+
+struct Shared {
+    permits: Arc<Semaphore>,
+    idle: Mutex<Vec<PgConnection>>,
+    options: PgConnectOptions,
+    /// How long a statement may take as seen from here.
+    limit: Duration,
+}
+
+impl Shared {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<PgConnection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pool {
+    /// At most `size` connections, of which a statement takes at most `statement`.
+    pub fn new(size: u32, options: PgConnectOptions, statement: Duration) -> Self {
+        let permits = Arc::new(Semaphore::new(size as usize));
+        Self {
+            shared: Arc::new(Shared { permits, idle: Mutex::default(), options, limit: statement + ON_THE_WAY }),
+            size,
+        }
+    }
+
+    /// Lends a connection on which `statement` has begun a transaction.
+    ///
+    /// A connection that was idle may have been cut since, as when the server was started anew; then all that were
+    /// idle are closed, and a new one is made. Nothing was asked of it before, so that nothing happens twice.
+    pub async fn begin(&self, statement: &str) -> Result<Lent, Error> {
+        let permit = timeout(PATIENCE, self.shared.permits.clone().acquire_owned()).await;
+        let permit = permit.map_err(|_| Error::Busy(sqlx::Error::PoolTimedOut))?;
+        let permit = permit.map_err(|_| Error::Other(sqlx::Error::PoolClosed))?;
+        let idle = self.shared.idle().pop();
+        if let Some(conn) = idle {
+            let mut lent = Lent::new(conn, self.shared.clone(), permit);
+            return match lent.raw(statement).await {
+                Ok(()) => Ok(lent),
+                Err(Error::Unavailable(_)) => {
+                    self.shared.idle().clear();
+                    let permit = lent.forfeit();
+                    self.begin_anew(statement, permit).await
+                }
+                Err(error) => Err(error),
+            };
+        }
+        self.begin_anew(statement, permit).await
+    }
+
+    async fn begin_anew(&self, statement: &str, permit: OwnedSemaphorePermit) -> Result<Lent, Error> {
+        let conn = connect(&self.shared.options).await?;
+        let mut lent = Lent::new(conn, self.shared.clone(), permit);
+        lent.raw(statement).await?;
+        Ok(lent)
+    }
+
+    /// Waits until all connections are back, and closes them.
+    pub async fn close(&self) {
+        // No permit comes back after this one was taken, because all are in it.
+        let _all = self.shared.permits.acquire_many(self.size).await;
+        self.shared.permits.close();
+        let idle = std::mem::take(&mut *self.shared.idle());
+        for conn in idle {
+            let _gone_either_way = timeout(ON_THE_WAY, conn.close()).await;
+        }
+    }
+}
+
+/// Makes a connection, in bounded time.
+pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, Error> {
+    match timeout(TO_CONNECT, PgConnection::connect_with(options)).await {
+        Ok(connected) => Ok(connected?),
+        Err(_) => Err(silence()),
+    }
+}
+
+fn silence() -> Error {
+    Error::Unavailable(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the server does not answer")))
+}
+
+/// A connection on loan. Unless its transaction ended in order, it is closed, and the server undoes the transaction.
+pub(crate) struct Lent {
+    conn: Option<PgConnection>,
+    pool: Arc<Shared>,
+    permit: Option<OwnedSemaphorePermit>,
+    clean: bool,
+}
+
+impl Lent {
+    fn new(conn: PgConnection, pool: Arc<Shared>, permit: OwnedSemaphorePermit) -> Self {
+        Self { conn: Some(conn), pool, permit: Some(permit), clean: false }
+    }
+
+    /// Runs something on the connection, in bounded time. After a silence, the connection is not asked again.
+    pub async fn run<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, Error> {
+        let Some(conn) = &mut self.conn else { return Err(silence()) };
+        match timeout(self.pool.limit, work(conn)).await {
+            Ok(done) => Ok(done?),
+            Err(_) => {
+                self.conn = None;
+                Err(silence())
+            }
+        }
+    }
+
+    async fn raw(&mut self, statement: &str) -> Result<(), Error> {
+        let statement = AssertSqlSafe(statement);
+        self.run(async |conn| sqlx::raw_sql(statement).execute(conn).await.map(drop)).await
+    }
+
+    /// Ends the transaction, and so the loan.
+    pub async fn end(&mut self, statement: &'static str) -> Result<(), Error> {
+        self.raw(statement).await?;
+        self.clean = true;
+        Ok(())
+    }
+
+    /// Closes the connection, and gives the permit to make another.
+    fn forfeit(mut self) -> OwnedSemaphorePermit {
+        self.conn = None;
+        self.permit.take().expect("it is held until the loan ends")
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(conn) = self.conn.take()
+            && self.clean
+        {
+            self.pool.idle().push(conn);
+        }
+    }
+}
