@@ -98,10 +98,12 @@ if ! command -v nats-server >/dev/null || ! command -v weed >/dev/null; then
     "$tools/python/bin/pip" install --quiet --disable-pip-version-check -r "$repository/integration-tests/clients/requirements.txt"
 fi
 
-find_postgres() {
+find_postgres() { # the folder that has all its programs: a link to one of them stands elsewhere
     local initdb
-    initdb="$(command -v initdb || ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -V | tail -n 1)"
-    [ -n "$initdb" ] && dirname "$initdb"
+    for initdb in $(ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -rV) "$(command -v initdb)"; do
+        initdb="$(readlink -f "$initdb")" && [ -x "$(dirname "$initdb")/pg_isready" ] && dirname "$initdb" && return 0
+    done
+    return 1
 }
 if [ "$sqlite" = no ] && ! postgres="$(find_postgres)"; then
     echo "installing PostgreSQL" >&2
