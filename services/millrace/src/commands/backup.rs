@@ -87,8 +87,8 @@ pub async fn run(context: &Context, args: BackupArgs) -> Result<(), Failure> {
     let kept = kept(args.config.as_deref(), args.data_dir.as_deref())?;
     let elsewhere: Vec<_> = kept.elsewhere.iter().map(|part| named(part.what, &part.url)).collect();
     // Without the state there is nothing that the rest could be put back to.
-    let has_state = elsewhere.iter().all(|part| part.what != "state");
-    if !elsewhere.is_empty() && !(args.local_only && has_state) {
+    let lacks_state = elsewhere.iter().any(|part| part.what == "state");
+    if lacks_state || (!elsewhere.is_empty() && !args.local_only) {
         let parts: Vec<_> = kept.elsewhere.iter().map(ToString::to_string).collect();
         return Err(Failure::of(&Error::Elsewhere { parts: parts.join(", and ") }));
     }

@@ -152,7 +152,9 @@ mod tests {
     async fn write(db: &Database, statement: &'static str) -> Result<(), Error> {
         db.write(move |conn| {
             Box::pin(async move {
-                sqlx::raw_sql(statement).execute(conn).await?;
+                for statement in statement.split(';').filter(|statement| !statement.trim().is_empty()) {
+                    crate::query(statement).execute(&mut *conn).await?;
+                }
                 Ok(())
             })
         })
@@ -160,9 +162,7 @@ mod tests {
     }
 
     async fn number(db: &Database, query: &'static str) -> i64 {
-        db.read(move |conn| Box::pin(async move { Ok::<i64, Error>(sqlx::query_scalar(query).fetch_one(conn).await?) }))
-            .await
-            .unwrap()
+        db.read(move |conn| Box::pin(async move { crate::query_scalar(query).fetch_one(conn).await })).await.unwrap()
     }
 
     #[tokio::test]
@@ -229,11 +229,7 @@ mod tests {
             assert_eq!(number(&copy, query).await, number(&db, query).await, "{query}");
         }
         let sound: String = copy
-            .read(|conn| {
-                Box::pin(
-                    async move { Ok::<_, Error>(sqlx::query_scalar("PRAGMA integrity_check").fetch_one(conn).await?) },
-                )
-            })
+            .read(|conn| Box::pin(async move { crate::query_scalar("PRAGMA integrity_check").fetch_one(conn).await }))
             .await
             .unwrap();
         assert_eq!(sound, "ok");
