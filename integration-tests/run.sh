@@ -68,6 +68,11 @@ install_grpcurl_current() {
     GOBIN="$TOOLS/grpcurl-1.9.4" go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4 >/dev/null 2>&1
 }
 
+# PostgreSQL is the system's: Debian's package, when it may be installed.
+install_postgres() {
+    compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null || apt_install postgresql
+}
+
 install_cargo_deny() {
     CARGO_DENY="$TOOLS/cargo-deny-0.20.2/bin/cargo-deny"
     [ -x "$CARGO_DENY" ] && return 0
@@ -97,11 +102,20 @@ python_tools=yes
 install_python_tools || python_tools=no
 install_postgres || echo "PostgreSQL could not be installed; its tests skip by name"
 export MILLRACE_TOOLS="$TOOLS"
+postgres=yes
+install_postgres || postgres=no
 
 step "formatting" cargo fmt --all --check
 step "clippy, warnings as errors" cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 step "build of the binary" cargo build --quiet --locked -p millrace
-step "tests of every crate and of the mesh" cargo test --locked --workspace --no-fail-fast
+step "tests of every crate, and of the mesh in one process" cargo test --locked --workspace --no-fail-fast
+if [ "$python_tools" = yes ] && [ "$postgres" = yes ]; then
+    # Each of these meshes has four processes.
+    step "tests of the mesh in several processes" env MILLRACE_SHAPE=processes \
+        cargo test --locked -p millrace-integration-tests --test mesh --no-fail-fast -- --test-threads 3
+else
+    skip "tests of the mesh in several processes" "nats-server, weed and PostgreSQL could not all be installed"
+fi
 
 if install_cargo_deny; then
     step "bans, licences and sources of dependencies" "$CARGO_DENY" --log-level error check bans licenses sources

@@ -1,7 +1,6 @@
-//! A real `millrace up`, as a child process.
+//! A real mesh: `millrace up`, or `millrace serve` for each role, as child processes.
 
-use std::fs::File;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -11,52 +10,12 @@ use proto::discovery::v1::ListSourcesRequest;
 use proto::identity::v1::GetCallerRequest;
 use proto::profiling::v1::ListJobsRequest;
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
-use crate::{PATIENCE, Session};
-
-/// How a mesh is started.
-#[derive(Debug, Clone, Default)]
-pub struct Setup {
-    settings: Vec<(String, String)>,
-    flags: Vec<String>,
-}
-
-impl Setup {
-    /// The defaults, the folder root aside.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets `MILLRACE__<key>`, as in `GATEWAY__LIMITS__PRINCIPAL__BURST`.
-    #[must_use]
-    pub fn set(mut self, key: &str, value: impl ToString) -> Self {
-        self.settings.push((format!("MILLRACE__{key}"), value.to_string()));
-        self
-    }
-
-    /// Adds flags.
-    #[must_use]
-    pub fn flags<const N: usize>(mut self, flags: [&str; N]) -> Self {
-        self.flags.extend(flags.map(str::to_owned));
-        self
-    }
-
-    /// Starts the mesh, and waits until it answers.
-    pub async fn start(self) -> Mesh {
-        let mut mesh = self.prepare();
-        mesh.spawn();
-        mesh.ready().await;
-        mesh
-    }
-
-    /// Makes the mesh's folders, and starts nothing.
-    pub fn prepare(self) -> Mesh {
-        let work = tempfile::Builder::new().prefix("millrace-mesh-").tempdir().expect("a temporary folder");
-        std::fs::create_dir(work.path().join("folder")).expect("a new folder takes folders");
-        Mesh { work, setup: self, address: free_address(), child: None }
-    }
-}
+use crate::guarded::free_ports;
+use crate::process::Process;
+use crate::shape::{Place, config, config_file, data_of};
+use crate::{PATIENCE, Session, Setup, Shape};
 
 /// What a finished process left.
 #[derive(Debug)]
@@ -69,12 +28,12 @@ pub struct Finished {
     pub stderr: String,
 }
 
-/// One mesh with its data directory. The process ends with the value.
+/// One mesh with its data directory. Its processes end with the value.
 pub struct Mesh {
     work: TempDir,
     setup: Setup,
-    address: SocketAddr,
-    child: Option<Child>,
+    places: Vec<Place>,
+    processes: Vec<Process>,
 }
 
 impl Mesh {
@@ -83,12 +42,53 @@ impl Mesh {
         Setup::new().start().await
     }
 
+    pub(crate) fn of(work: TempDir, setup: Setup, places: Vec<Place>) -> Self {
+        let log = |name: &str| work.path().join(format!("{name}.log"));
+        let processes = places.iter().map(|place| Process::new(&place.name, log(&place.name))).collect();
+        Self { work, setup, places, processes }
+    }
+
+    /// Makes the keys and the settings that all its processes share.
+    pub(crate) fn configure(&self) {
+        self.create_key(&["hash.key", "--hash"]);
+        let public = self.create_key(&["gateway.key"]);
+        let text = config(self.work.path(), &self.places, public.trim());
+        std::fs::write(config_file(self.work.path()), text).expect("a new folder takes files");
+    }
+
+    /// Sets what [`Setup::set`] does, for the processes that start from now on.
+    pub fn set(&mut self, key: &str, value: impl ToString) {
+        self.setup.settings.push((format!("MILLRACE__{key}"), value.to_string()));
+    }
+
+    /// Where the processes of a role listen.
+    pub fn listeners(&self, role: &str) -> Vec<SocketAddr> {
+        self.places.iter().filter(|place| place.role() == role).map(|place| place.address).collect()
+    }
+
+    /// The data directory of a role.
+    pub fn data_of(&self, role: &str) -> PathBuf {
+        match self.setup.shape {
+            Shape::Embedded | Shape::Servers => self.data_dir(),
+            Shape::Processes => data_of(self.work.path(), role),
+        }
+    }
+
+    /// Makes a key in the work folder; gives what is printed.
+    fn create_key(&self, arguments: &[&str]) -> String {
+        let mut command = std::process::Command::new(binary());
+        let made = command.args(["admin", "create-key"]).args(arguments).current_dir(self.work.path()).output();
+        let made = made.expect("the binary starts");
+        assert!(made.status.success(), "{made:?}");
+        String::from_utf8_lossy(&made.stdout).into_owned()
+    }
+
     /// The folder beneath which sources may lie.
     pub fn folder(&self) -> PathBuf {
         self.work.path().join("folder")
     }
 
-    /// The data directory.
+    /// The data directory; of several processes, the folder that holds theirs.
     pub fn data_dir(&self) -> PathBuf {
         self.work.path().join("data")
     }
@@ -100,16 +100,31 @@ impl Mesh {
 
     /// Where the gateway listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        let door = |place: &&Place| ["up", "gateway"].contains(&place.name.as_str());
+        self.places.iter().find(door).expect("a mesh has a gateway").address
     }
 
-    /// Starts the process, and waits for nothing.
+    /// The names of its processes: `up`, or the roles of each.
+    pub fn names(&self) -> Vec<String> {
+        self.processes.iter().map(|process| process.name.clone()).collect()
+    }
+
+    /// Starts every process that does not run, and waits for nothing.
     pub fn spawn(&mut self) {
-        assert!(self.child.is_none(), "it runs already");
-        let log = File::options().create(true).append(true).open(self.log_path()).expect("the log can be written");
-        let mut command = self.command(&self.up_arguments());
-        command.stdout(log.try_clone().expect("a file can be cloned")).stderr(log).stdin(Stdio::null());
-        self.child = Some(command.kill_on_drop(true).spawn().expect("the binary starts"));
+        let idle: Vec<_> = self.processes.iter().filter(|process| !process.runs()).map(|p| p.name.clone()).collect();
+        assert!(!idle.is_empty(), "it runs already");
+        idle.iter().for_each(|name| self.spawn_one(name));
+    }
+
+    /// Starts one process, and waits for nothing.
+    pub fn spawn_one(&mut self, name: &str) {
+        let place = self.places.iter().find(|place| place.name == name);
+        let place = place.unwrap_or_else(|| panic!("the mesh has no process `{name}`"));
+        let command = match self.setup.shape {
+            Shape::Embedded | Shape::Servers => self.command(&self.up_arguments()),
+            Shape::Processes => self.command(&place.arguments(self.work.path())),
+        };
+        self.process(name).spawn(command);
     }
 
     /// Waits until every role answers.
@@ -124,7 +139,7 @@ impl Mesh {
     /// Whether every role answers now.
     pub async fn answers(&self) -> bool {
         let Ok(token) = std::fs::read_to_string(self.token_file()) else { return false };
-        let session = Session::new(self.address, Some(token.trim())).await;
+        let session = Session::new(self.address(), Some(token.trim())).await;
         let parent = "tenants/main".to_owned();
         session.identity().get_caller(GetCallerRequest {}).await.is_ok()
             && session
@@ -140,38 +155,57 @@ impl Mesh {
             && session.profiling().list_jobs(ListJobsRequest { parent, ..Default::default() }).await.is_ok()
     }
 
-    /// Ends the process without warning, as `kill -9` does.
+    /// Ends every process without warning, as `kill -9` does.
     pub async fn kill(&mut self) {
-        let mut child = self.child.take().expect("it runs");
-        child.kill().await.expect("a child can be killed");
+        for process in self.processes.iter_mut().filter(|process| process.runs()) {
+            process.kill().await;
+        }
     }
 
-    /// Kills the process at a moment, `duration` from now.
+    /// Ends one process without warning.
+    pub async fn kill_one(&mut self, name: &str) {
+        self.process(name).kill().await;
+    }
+
+    /// Kills every process at a moment, `duration` from now.
     pub async fn kill_after(&mut self, duration: Duration) {
         let begun = Instant::now();
         testkit::eventually!(duration + PATIENCE, begun.elapsed() >= duration);
         self.kill().await;
     }
 
-    /// Asks the process to end, by TERM.
-    pub async fn ask_to_stop(&self) {
-        let pid = self.child.as_ref().and_then(Child::id).expect("it runs").to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill is there");
-        assert!(sent.success());
+    /// Stops the clock of one process, as it were: it does nothing until [`Mesh::resume`].
+    pub fn pause(&mut self, name: &str) {
+        self.process(name).signal("STOP");
     }
 
-    /// Ends the process by TERM, and waits for its orderly end.
+    /// Lets it go on.
+    pub fn resume(&mut self, name: &str) {
+        self.process(name).signal("CONT");
+    }
+
+    /// Ends one process by TERM, and waits for its orderly end.
+    pub async fn stop_one(&mut self, name: &str) {
+        self.process(name).signal("TERM");
+        self.process(name).stopped().await;
+    }
+
+    /// Asks every process to end, by TERM.
+    pub async fn ask_to_stop(&self) {
+        self.processes.iter().filter(|process| process.runs()).for_each(|process| process.signal("TERM"));
+    }
+
+    /// Ends every process by TERM, and waits for their orderly end.
     pub async fn stop(&mut self) {
         self.ask_to_stop().await;
         self.stopped().await;
     }
 
-    /// Waits for the orderly end of a process that was asked to stop.
+    /// Waits for the orderly end of processes that were asked to stop.
     pub async fn stopped(&mut self) {
-        let mut child = self.child.take().expect("it runs");
-        let ended =
-            tokio::time::timeout(PATIENCE, child.wait()).await.expect("it ends in time").expect("it can be waited for");
-        assert!(ended.success(), "an orderly stop ended with {ended}:\n{}", self.log());
+        for process in self.processes.iter_mut().filter(|process| process.runs()) {
+            process.stopped().await;
+        }
     }
 
     /// Ends the process by TERM and starts it again on the same directory.
@@ -188,12 +222,12 @@ impl Mesh {
 
     /// Whoever holds `token`.
     pub async fn session(&self, token: &str) -> Session {
-        Session::new(self.address, Some(token)).await
+        Session::new(self.address(), Some(token)).await
     }
 
     /// A client without a credential.
     pub async fn anonymous(&self) -> Session {
-        Session::new(self.address, None).await
+        Session::new(self.address(), None).await
     }
 
     /// The administrator's API key.
@@ -208,7 +242,7 @@ impl Mesh {
 
     /// Runs a client command as the administrator.
     pub async fn cli(&self, arguments: &[&str]) -> Finished {
-        let (address, token_file) = (self.address.to_string(), self.token_file().display().to_string());
+        let (address, token_file) = (self.address().to_string(), self.token_file().display().to_string());
         let mut all = vec!["--address", &address, "--token-file", &token_file];
         all.extend(arguments);
         self.run(&all).await
@@ -228,28 +262,40 @@ impl Mesh {
         ["up", "--listen", &free_address().to_string(), "--data-dir", &data].map(str::to_owned).to_vec()
     }
 
-    /// The most memory that the process has held, in bytes.
+    /// The arguments of a second process of a role, on the same data directory and another port.
+    pub fn second_of(&self, role: &str) -> Vec<String> {
+        let place = self.places.iter().find(|place| place.name == role);
+        let place = place.unwrap_or_else(|| panic!("the mesh has no process `{role}`"));
+        Place { address: free_address(), ..place.clone() }.arguments(self.work.path())
+    }
+
+    /// The most memory that one of its processes has held, in bytes.
     pub fn peak_memory(&self) -> u64 {
-        let pid = self.child.as_ref().and_then(Child::id).expect("it runs");
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("Linux tells of its processes");
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("the peak is told");
-        let kib: u64 = line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number of KiB");
-        kib * 1024
+        self.processes.iter().map(|process| peak_memory(process.pid())).max().expect("a mesh has a process")
     }
 
-    /// All that the process wrote, over all its starts.
+    /// All that its processes wrote, over all their starts.
     pub fn log(&self) -> String {
-        let bytes = std::fs::read(self.log_path()).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
+        self.processes.iter().map(Process::log).collect()
     }
 
-    fn log_path(&self) -> PathBuf {
-        self.work.path().join("mesh.log")
+    /// All that the process of a role wrote.
+    pub fn log_of(&self, role: &str) -> String {
+        self.processes
+            .iter()
+            .filter(|process| ["up", role].contains(&process.name.as_str()))
+            .map(Process::log)
+            .collect()
+    }
+
+    fn process(&mut self, name: &str) -> &mut Process {
+        let found = self.processes.iter_mut().find(|process| process.name == name);
+        found.unwrap_or_else(|| panic!("the mesh has no process `{name}`"))
     }
 
     fn up_arguments(&self) -> Vec<String> {
         let (data, folder) = (self.data_dir().display().to_string(), self.folder().display().to_string());
-        let listen = self.address.to_string();
+        let listen = self.address().to_string();
         let fixed = ["up", "--data-dir", &data, "--listen", &listen, "--folder-root", &folder];
         fixed.iter().map(|flag| (*flag).to_owned()).chain(self.setup.flags.iter().cloned()).collect()
     }
@@ -268,8 +314,7 @@ impl Mesh {
     }
 
     fn assert_running(&mut self, since: Instant) {
-        let ended = self.child.as_mut().expect("it was started").try_wait().expect("a child can be asked");
-        assert!(ended.is_none(), "it ended with {ended:?} after {:?}:\n{}", since.elapsed(), self.log());
+        self.processes.iter_mut().for_each(|process| process.assert_running(since));
     }
 }
 
@@ -283,6 +328,13 @@ impl Drop for Mesh {
     }
 }
 
+fn peak_memory(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("Linux tells of its processes");
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("the peak is told");
+    let kib: u64 = line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number of KiB");
+    kib * 1024
+}
+
 /// The binary beside the test's own executable.
 fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("a process knows its executable");
@@ -294,6 +346,6 @@ fn binary() -> PathBuf {
 
 /// An address that was free a moment ago.
 fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has free ports");
-    listener.local_addr().expect("a bound socket has an address")
+    let [port] = free_ports();
+    SocketAddr::from(([127, 0, 0, 1], port))
 }

@@ -1,7 +1,7 @@
 //! `up` with its events on a real NATS and its objects in a real bucket.
 
 use millrace_integration_tests::back_ends::{self, Nats};
-use millrace_integration_tests::{PATIENCE, Setup, csv, write};
+use millrace_integration_tests::{PATIENCE, Setup, about_up_alone, csv, write};
 use proto::catalog::v1::{DatasetState, DownloadForm};
 use proto::common::v1::{ListDeadLettersRequest, WorkPhase};
 
@@ -9,6 +9,7 @@ const FILES: usize = 30;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_path_walks_on_nats_and_a_bucket() {
+    about_up_alone!();
     let name = concat!(module_path!(), "::the_first_path_walks_on_nats_and_a_bucket");
     let Some((nats, weed)) = back_ends::servers(name).await else { return };
     let mut mesh = Setup::new().on(&nats, &weed).start().await;
@@ -31,6 +32,7 @@ async fn the_first_path_walks_on_nats_and_a_bucket() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_on_nats_and_a_bucket_leave_every_dataset_indexed_once() {
+    about_up_alone!();
     let name = concat!(module_path!(), "::kills_on_nats_and_a_bucket_leave_every_dataset_indexed_once");
     let Some((nats, weed)) = back_ends::servers(name).await else { return };
     let mut mesh = Setup::new().on(&nats, &weed).start().await;
@@ -59,6 +61,7 @@ async fn kills_on_nats_and_a_bucket_leave_every_dataset_indexed_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_waits_for_an_event_bus_that_comes_later() {
+    about_up_alone!();
     let name = concat!(module_path!(), "::a_start_waits_for_an_event_bus_that_comes_later");
     let Some(nats) = Nats::prepare(name) else { return };
     let mut mesh = Setup::new().set("EVENTS__URL", nats.url()).prepare();
@@ -73,6 +76,7 @@ async fn a_start_waits_for_an_event_bus_that_comes_later() {
 
 #[tokio::test]
 async fn a_start_ends_with_one_line_when_a_store_never_answers_or_must_not_be_used() {
+    about_up_alone!();
     let mesh = Setup::new().set("WAIT_FOR_STORES", "1s").set("EVENTS__URL", "nats://127.0.0.1:9").prepare();
     let second = mesh.second();
     let arguments: Vec<&str> = second.iter().map(String::as_str).collect();

@@ -59,21 +59,28 @@ fn tests_in(folder: &Path) -> BTreeMap<String, BTreeSet<String>> {
 /// The tests of this binary: functions right below a test attribute.
 fn tests_here() -> BTreeSet<String> {
     let mut tests = BTreeSet::new();
-    let folder = root().join("integration-tests/tests/mesh");
+    tests_beneath(&root().join("integration-tests/tests/mesh"), "", &mut tests);
+    tests
+}
+
+fn tests_beneath(folder: &Path, above: &str, tests: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        let module = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let module = format!("{above}{}::", path.file_stem().unwrap().to_string_lossy());
+        if path.is_dir() {
+            tests_beneath(&path, &module, tests);
+            continue;
+        }
         let text = std::fs::read_to_string(&path).unwrap();
         let mut lines = text.lines();
         while let Some(line) = lines.next() {
             if line == "#[test]" || line.starts_with("#[tokio::test") {
                 let header = lines.find(|line| line.contains("fn ")).unwrap();
                 let name = header.split("fn ").nth(1).unwrap().split('(').next().unwrap();
-                tests.insert(format!("{module}::{name}"));
+                tests.insert(format!("{module}{name}"));
             }
         }
     }
-    tests
 }
 
 fn crate_folder(name: &str) -> Option<PathBuf> {

@@ -11,7 +11,7 @@ use sqlx::Connection as _;
 
 /// Writes into discovery's outbox what only a defect could: an announcement of `key` that no consumer can read.
 async fn poison(mesh: &Mesh, key: &str) {
-    let url = format!("sqlite:{}", mesh.data_dir().join("discovery.db").display());
+    let url = format!("sqlite:{}", mesh.data_of("discovery").join("discovery.db").display());
     let mut store = sqlx::SqliteConnection::connect(&url).await.unwrap();
     let thing = "millrace.discovery.dataset";
     let next = "UPDATE event_sequences SET last = last + 1 WHERE thing = ? AND key = ? RETURNING last";

@@ -50,7 +50,7 @@ async fn an_index_found_damaged_at_start_is_rebuilt_by_itself() {
     let mut mesh = with_datasets(8).await;
     for damage in [scramble as fn(&Path), cut_short, remove] {
         mesh.stop().await;
-        damage(&mesh.data_dir().join("index"));
+        damage(&mesh.data_of("catalog").join("index"));
         mesh.spawn();
         mesh.ready().await;
         let admin = mesh.admin().await;
@@ -63,7 +63,7 @@ async fn an_index_found_damaged_at_start_is_rebuilt_by_itself() {
 async fn a_commit_that_a_kill_cut_short_is_made_again() {
     let mut mesh = with_datasets(8).await;
     mesh.stop().await;
-    let generations = std::fs::read_dir(mesh.data_dir().join("index/generations")).unwrap();
+    let generations = std::fs::read_dir(mesh.data_of("catalog").join("index/generations")).unwrap();
     for generation in generations {
         leave_cut_short_commit(&generation.unwrap().path());
     }

@@ -1,6 +1,6 @@
 //! Places that a source may not lie at, and places that answer badly.
 
-use millrace_integration_tests::{Mesh, PATIENCE, Setup, Web, csv, reason, write};
+use millrace_integration_tests::{Mesh, PATIENCE, Setup, Web, about_up_alone, csv, reason, write};
 use proto::catalog::v1::DatasetState;
 use proto::common::v1::WorkPhase;
 use proto::discovery::v1::source::Settings;
@@ -88,6 +88,7 @@ async fn a_file_link_that_leads_out_is_never_read() {
 
 #[tokio::test]
 async fn the_data_directory_is_no_source() {
+    about_up_alone!();
     // A root above the data directory does not open it.
     let above = std::env::temp_dir().display().to_string();
     let mesh = Setup::new().flags(["--folder-root", &above]).start().await;

@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// The body of an answer of the admin page.
 async fn get(mesh: &Mesh, path: &str) -> (u16, String) {
-    let log = mesh.log();
+    let log = mesh.log_of("catalog");
     let address = log.lines().find_map(|line| line.split_once("admin page")?.1.trim().strip_prefix("http://")).unwrap();
     let address = address.trim_end_matches('/');
     let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
@@ -20,7 +20,7 @@ async fn get(mesh: &Mesh, path: &str) -> (u16, String) {
 #[tokio::test]
 async fn the_admin_page_serves_metrics_with_units_and_readiness() {
     let mesh = Mesh::start().await;
-    testkit::eventually!(mesh.log().contains("admin page"));
+    testkit::eventually!(mesh.log_of("catalog").contains("admin page"));
     let admin = mesh.admin().await;
     admin.upload("mine", "mine.csv", csv("mine", 10).into_bytes()).await.unwrap();
     admin.settled(1).await;

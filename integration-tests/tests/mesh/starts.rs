@@ -1,6 +1,6 @@
 //! Starting: again, on what another has, with what is wrong.
 
-use millrace_integration_tests::{Mesh, PATIENCE, Setup, csv, write};
+use millrace_integration_tests::{Disk, Mesh, PATIENCE, Setup, about_up_alone, csv, write};
 use proto::catalog::v1::DatasetState;
 use proto::common::v1::WorkPhase;
 
@@ -32,6 +32,7 @@ async fn a_second_start_profiles_nothing_anew() {
 
 #[tokio::test]
 async fn the_administrators_key_is_readable_by_its_owner_alone() {
+    about_up_alone!();
     use std::os::unix::fs::PermissionsExt as _;
     let mesh = Mesh::start().await;
     let mode = |path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -41,6 +42,7 @@ async fn the_administrators_key_is_readable_by_its_owner_alone() {
 
 #[tokio::test]
 async fn whoever_owns_the_directory_gets_access_again() {
+    about_up_alone!();
     let mut mesh = Mesh::start().await;
     let old = mesh.token();
     let data = mesh.data_dir().display().to_string();
@@ -57,6 +59,7 @@ async fn whoever_owns_the_directory_gets_access_again() {
 
 #[tokio::test]
 async fn a_second_process_on_the_same_directory_is_refused() {
+    about_up_alone!();
     let mesh = Mesh::start().await;
     let second = mesh.second();
     let ended = mesh.run(&second.iter().map(String::as_str).collect::<Vec<_>>()).await;
@@ -67,6 +70,7 @@ async fn a_second_process_on_the_same_directory_is_refused() {
 
 #[tokio::test]
 async fn a_taken_port_is_one_clear_line() {
+    about_up_alone!();
     let mesh = Mesh::start().await;
     let data = mesh.outside().join("other").display().to_string();
     let listen = mesh.address().to_string();
@@ -78,6 +82,7 @@ async fn a_taken_port_is_one_clear_line() {
 
 #[tokio::test]
 async fn a_directory_of_a_newer_version_is_refused_and_left_alone() {
+    about_up_alone!();
     let mut mesh = Mesh::start().await;
     mesh.stop().await;
     let format = mesh.data_dir().join("format");
@@ -94,6 +99,7 @@ async fn a_directory_of_a_newer_version_is_refused_and_left_alone() {
 
 #[tokio::test]
 async fn all_wrong_settings_are_told_in_one_message_before_anything_starts() {
+    about_up_alone!();
     let mesh = Setup::new()
         .set("PROFILING__WORKERS", "many")
         .set("CATALOG__NO_SUCH_SETTING", 1)
@@ -110,6 +116,7 @@ async fn all_wrong_settings_are_told_in_one_message_before_anything_starts() {
 
 #[tokio::test]
 async fn a_listener_beyond_the_loopback_needs_leave_for_plain_text() {
+    about_up_alone!();
     let mesh = Setup::new().prepare();
     let data = mesh.data_dir().display().to_string();
     let ended = mesh.run(&["up", "--data-dir", &data, "--listen", "0.0.0.0:0"]).await;
@@ -145,11 +152,11 @@ async fn a_stop_answers_the_calls_that_are_under_way() {
 
 #[tokio::test]
 async fn a_full_disk_is_one_clear_line_and_damages_nothing() {
+    about_up_alone!();
     let mut mesh = Setup::new().prepare();
     let data = mesh.data_dir();
     std::fs::create_dir(&data).unwrap();
-    let Some(disk) = Disk::mount(&data, "400k") else {
-        eprintln!("skipped: a_full_disk_is_one_clear_line_and_damages_nothing: no file system may be mounted here");
+    let Some(disk) = Disk::in_memory("a_full_disk_is_one_clear_line_and_damages_nothing", &data, "400k") else {
         return;
     };
     let place = data.display().to_string();
@@ -170,38 +177,9 @@ async fn a_full_disk_is_one_clear_line_and_damages_nothing() {
     mesh.stop().await;
 }
 
-/// A file system of its own, in memory; gone with the value.
-pub struct Disk(std::path::PathBuf);
-
-impl Disk {
-    /// `None` where none may be mounted.
-    pub fn mount(place: &std::path::Path, size: &str) -> Option<Self> {
-        let mounted = run(
-            "mount",
-            &["-t", "tmpfs", "-o", &format!("size={size}"), "millrace-test", &place.display().to_string()],
-        );
-        mounted.then(|| Self(place.to_owned()))
-    }
-
-    fn resize(&self, size: &str) {
-        assert!(run("mount", &["-o", &format!("remount,size={size}"), &self.0.display().to_string()]));
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // Lazily: on a failure the mesh is still there.
-        run("umount", &["-l", &self.0.display().to_string()]);
-    }
-}
-
-fn run(program: &str, arguments: &[&str]) -> bool {
-    let output = std::process::Command::new(program).args(arguments).output();
-    output.is_ok_and(|output| output.status.success())
-}
-
 #[tokio::test]
 async fn the_demonstration_is_indexed_and_its_printed_calls_work_when_pasted() {
+    about_up_alone!();
     let mesh = Setup::new().flags(["--demo"]).start().await;
     let ready = "Millrace is ready.";
     testkit::eventually!(PATIENCE, mesh.log().contains(ready));
