@@ -10,6 +10,7 @@ mod calls;
 mod contract;
 mod dead_letters;
 mod downloads;
+mod faults;
 mod first_path;
 mod garbage;
 mod index;
