@@ -69,10 +69,6 @@ install_grpcurl_current() {
 }
 
 # PostgreSQL is the system's: Debian's package, when it may be installed.
-install_postgres() {
-    compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null || apt_install postgresql
-}
-
 install_cargo_deny() {
     CARGO_DENY="$TOOLS/cargo-deny-0.20.2/bin/cargo-deny"
     [ -x "$CARGO_DENY" ] && return 0
@@ -100,7 +96,6 @@ lint_contracts() { (cd proto && buf lint); }
 # puts it; without them they skip by name.
 python_tools=yes
 install_python_tools || python_tools=no
-install_postgres || echo "PostgreSQL could not be installed; its tests skip by name"
 export MILLRACE_TOOLS="$TOOLS"
 postgres=yes
 install_postgres || postgres=no

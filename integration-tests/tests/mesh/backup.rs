@@ -3,11 +3,9 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use millrace_integration_tests::{Finished, Mesh, PATIENCE, Session, Setup, csv, rows_of, write};
+use millrace_integration_tests::{Disk, Finished, Mesh, PATIENCE, Session, Setup, about_up_alone, csv, rows_of, write};
 use proto::catalog::v1::{Dataset, DatasetState, UpdateDatasetRequest, Version};
 use proto::common::v1::{ListDeadLettersRequest, Metadata};
-
-use crate::starts::Disk;
 
 const FILES: usize = 100;
 
@@ -65,6 +63,7 @@ async fn retitle(admin: &Session, dataset: &Dataset, title: &str) {
 
 #[tokio::test]
 async fn a_backup_under_load_comes_back_with_all_that_was_acknowledged() {
+    about_up_alone!();
     let mut mesh = Mesh::start().await;
     let folder = mesh.folder();
     for number in 0..FILES {
@@ -170,6 +169,7 @@ fn files_in(folder: &Path) -> Vec<PathBuf> {
 
 #[tokio::test]
 async fn a_backup_that_was_changed_or_cut_is_refused_and_nothing_is_put_in_place() {
+    about_up_alone!();
     let (mesh, target) = backed_up().await;
     let to = mesh.outside().join("restored");
     let refused = async |what: &str, reason: &str| {
@@ -204,6 +204,7 @@ async fn a_backup_that_was_changed_or_cut_is_refused_and_nothing_is_put_in_place
 
 #[tokio::test]
 async fn a_restore_goes_into_an_empty_directory_alone_and_what_it_makes_is_its_owners() {
+    about_up_alone!();
     let (mut mesh, target) = backed_up().await;
     let taken = back_up(&mesh, &target).await;
     assert_refused(&taken, 6, "BACKUP_EXISTS");
@@ -237,11 +238,11 @@ async fn a_restore_goes_into_an_empty_directory_alone_and_what_it_makes_is_its_o
 
 #[tokio::test]
 async fn a_full_disk_leaves_nothing_that_looks_like_a_backup() {
+    about_up_alone!();
     let (mesh, whole) = backed_up().await;
     let place = mesh.outside().join("small");
     std::fs::create_dir(&place).unwrap();
-    let Some(_disk) = Disk::mount(&place, "300k") else {
-        eprintln!("skipped: a_full_disk_leaves_nothing_that_looks_like_a_backup: no file system may be mounted here");
+    let Some(_disk) = Disk::in_memory("a_full_disk_leaves_nothing_that_looks_like_a_backup", &place, "300k") else {
         return;
     };
     let taken = back_up(&mesh, &place.join("backup")).await;
@@ -253,6 +254,7 @@ async fn a_full_disk_leaves_nothing_that_looks_like_a_backup() {
 
 #[tokio::test]
 async fn what_lies_elsewhere_is_named_and_left_out_on_request_alone() {
+    about_up_alone!();
     let (mesh, _) = backed_up().await;
     let settings = write(mesh.outside(), "mesh.toml", "[events]\nurl = \"nats://10.0.0.5:4222\"\n");
     let (data, target) = (text(&mesh.data_dir()), mesh.outside().join("local"));
