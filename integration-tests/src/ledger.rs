@@ -1,10 +1,12 @@
 //! What the stores say of events: given, applied, given up.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 use crate::Mesh;
+use crate::postgres::programs;
 
 /// The things of which a role publishes events.
 const THINGS: [(&str, &str); 3] = [
@@ -75,6 +77,10 @@ impl<'a> Ledger<'a> {
 
     /// The rows that a query gives, each column a text.
     async fn rows(&self, role: &str, query: &str) -> Vec<Vec<String>> {
+        if let Some(url) = self.0.state_url() {
+            let printed = psql(url, role, query);
+            return printed.lines().map(|line| line.split('|').map(str::to_owned).collect()).collect();
+        }
         let mut store = self.open(role).await;
         let rows = sqlx::query(sqlx::AssertSqlSafe(query)).fetch_all(&mut store).await;
         let rows = rows.unwrap_or_else(|error| panic!("{role}: {query}: {error}"));
@@ -92,24 +98,39 @@ impl<'a> Ledger<'a> {
         store.close().await.expect("a connection can be closed");
     }
 
-    /// Makes a role's store refuse new rows of `table` for which `condition` holds.
-    pub async fn refuse(&self, role: &str, table: &str, condition: &str) {
-        let condition = condition.replace("path", "NEW.path");
-        let statement = format!(
-            "CREATE TRIGGER refused BEFORE INSERT ON {table} WHEN {condition} BEGIN SELECT RAISE(FAIL, 'refused'); END"
-        );
-        self.execute(role, &statement).await;
+    /// Makes a role's store refuse new rows of `table` whose `column` is `value`.
+    pub async fn refuse(&self, role: &str, table: &str, column: &str, value: &str) {
+        let before = format!("CREATE TRIGGER refused BEFORE INSERT ON {table}");
+        let Some(url) = self.0.state_url() else {
+            let refusal = "BEGIN SELECT RAISE(FAIL, 'refused'); END";
+            return self.execute(role, &format!("{before} WHEN NEW.{column} = '{value}' {refusal}")).await;
+        };
+        let function = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''refused''; END'";
+        let trigger = format!("{before} FOR EACH ROW WHEN (NEW.{column} = '{value}') EXECUTE FUNCTION refuse()");
+        psql(url, role, &format!("{function}; {trigger}"));
     }
 
     /// Takes that back.
-    pub async fn refuse_no_more(&self, role: &str, _table: &str) {
-        self.execute(role, "DROP TRIGGER refused").await;
+    pub async fn refuse_no_more(&self, role: &str, table: &str) {
+        match self.0.state_url() {
+            None => self.execute(role, "DROP TRIGGER refused").await,
+            Some(url) => drop(psql(url, role, &format!("DROP TRIGGER refused ON {table}"))),
+        }
     }
 
     async fn open(&self, role: &str) -> SqliteConnection {
         let url = format!("sqlite:{}", self.0.data_of(role).join(format!("{role}.db")).display());
         SqliteConnection::connect(&url).await.unwrap_or_else(|error| panic!("{url}: {error}"))
     }
+}
+
+/// Runs statements in the schema of a role; gives the rows, a line each, with bars between the columns.
+fn psql(url: &str, role: &str, statements: &str) -> String {
+    let mut psql = Command::new(programs("the ledger").expect("PostgreSQL is there").join("psql"));
+    psql.env("PGOPTIONS", format!("-c search_path={role}")).args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
+    let done = psql.args(["-d", url, "-c", statements]).output().expect("psql is there");
+    assert!(done.status.success(), "{role}: {statements}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8_lossy(&done.stdout).into_owned()
 }
 
 fn differences(

@@ -61,6 +61,11 @@ impl Mesh {
         self.setup.settings.push((format!("MILLRACE__{key}"), value.to_string()));
     }
 
+    /// Where its state lies, when that is in PostgreSQL.
+    pub(crate) fn state_url(&self) -> Option<&str> {
+        self.setup.settings.iter().find(|(key, _)| key == "MILLRACE__STORE__URL").map(|(_, url)| url.as_str())
+    }
+
     /// Where the processes of a role listen.
     pub fn listeners(&self, role: &str) -> Vec<SocketAddr> {
         self.places.iter().filter(|place| place.role() == role).map(|place| place.address).collect()

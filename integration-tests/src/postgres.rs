@@ -128,7 +128,7 @@ impl Postgres {
 }
 
 /// The folder of the server's programs: the newest of Debian's, or where `postgres` lies on the path.
-fn programs(test: &str) -> Option<PathBuf> {
+pub(crate) fn programs(test: &str) -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut folders: Vec<_> = versions.map(|entry| entry.path().join("bin")).collect();
     folders.sort();

@@ -72,7 +72,7 @@ async fn an_event_that_is_given_up_has_its_effect_once_it_is_redriven() {
         let Some((mut world, mut corpus)) = begin(name, shape, setup, 5).await else { continue };
         let admin = world.mesh.admin().await;
         admin.settled(5).await;
-        Ledger::of(&world.mesh).refuse("catalog", "datasets", "path = 'ill.csv'").await;
+        Ledger::of(&world.mesh).refuse("catalog", "datasets", "path", "ill.csv").await;
         corpus.put("ill.csv");
         corpus.put("well.csv");
         nudge(&world).await;

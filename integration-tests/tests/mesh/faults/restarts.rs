@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use millrace_integration_tests::{Corpus, Rounds, Session, Setup, Shape, Victim, World, audit, pass};
+use millrace_integration_tests::{Corpus, PATIENCE, Rounds, Session, Setup, Shape, Victim, World, audit, pass};
 use proto::catalog::v1::ListDatasetsRequest;
 use proto::discovery::v1::ListSourcesRequest;
 use proto::identity::v1::GetCallerRequest;
@@ -103,6 +103,8 @@ async fn a_rolling_restart_under_load_is_seen_by_no_client_of_a_gateway_that_sta
                 corpus.stir(&mut rounds.random);
                 nudge(&world).await;
                 corpus.upload(&world.mesh.admin().await).await;
+                let before = met.answered.load(Ordering::Relaxed);
+                testkit::eventually!(PATIENCE, met.answered.load(Ordering::Relaxed) >= before + 20);
                 met.shut.store(["gateway", "up"].contains(&process.as_str()), Ordering::SeqCst);
                 world.mesh.stop_one(&process).await;
                 world.mesh.spawn_one(&process);
@@ -119,7 +121,6 @@ async fn a_rolling_restart_under_load_is_seen_by_no_client_of_a_gateway_that_sta
         let (answered, failed) = (met.answered.load(Ordering::Relaxed), met.failed.load(Ordering::Relaxed));
         let calls = format!("{answered} calls answered, {failed} to be repeated while the gateway was away");
         rounds.tell(&format!("{shape:?}: {restarts} restarts; {calls}; {counts}"));
-        assert!(answered > 50, "there was no load");
         world.mesh.stop().await;
     }
 }
