@@ -6,7 +6,7 @@ use std::process::Command;
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 use crate::Mesh;
-use crate::postgres::programs;
+use crate::postgres::{USER, programs};
 
 /// The things of which a role publishes events.
 const THINGS: [(&str, &str); 3] = [
@@ -71,7 +71,8 @@ impl<'a> Ledger<'a> {
             .collect()
     }
 
-    async fn text(&self, role: &str, query: &str) -> String {
+    /// The one text that a statement gives.
+    pub async fn text(&self, role: &str, query: &str) -> String {
         self.rows(role, query).await.remove(0).remove(0)
     }
 
@@ -91,11 +92,21 @@ impl<'a> Ledger<'a> {
     }
 
     /// Changes the store of a role by hand, as only a test may.
-    async fn execute(&self, role: &str, statement: &str) {
+    pub async fn execute(&self, role: &str, statement: &str) {
+        if let Some(url) = self.0.state_url() {
+            psql(url, role, statement);
+            return;
+        }
         let mut store = self.open(role).await;
         let done = sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut store).await;
         done.unwrap_or_else(|error| panic!("{role}: {statement}: {error}"));
         store.close().await.expect("a connection can be closed");
+    }
+
+    /// Bytes as the store writes them in a statement.
+    pub fn bytes(&self, bytes: &[u8]) -> String {
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        if self.0.state_url().is_some() { format!("'\\x{hex}'") } else { format!("x'{hex}'") }
     }
 
     /// Makes a role's store refuse new rows of `table` whose `column` is `value`.
@@ -114,7 +125,7 @@ impl<'a> Ledger<'a> {
     pub async fn refuse_no_more(&self, role: &str, table: &str) {
         match self.0.state_url() {
             None => self.execute(role, "DROP TRIGGER refused").await,
-            Some(url) => drop(psql(url, role, &format!("DROP TRIGGER refused ON {table}"))),
+            Some(_) => self.execute(role, &format!("DROP TRIGGER refused ON {table}")).await,
         }
     }
 
@@ -127,7 +138,8 @@ impl<'a> Ledger<'a> {
 /// Runs statements in the schema of a role; gives the rows, a line each, with bars between the columns.
 fn psql(url: &str, role: &str, statements: &str) -> String {
     let mut psql = Command::new(programs("the ledger").expect("PostgreSQL is there").join("psql"));
-    psql.env("PGOPTIONS", format!("-c search_path={role}")).args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
+    psql.env("PGUSER", USER).env("PGOPTIONS", format!("-c search_path=millrace_{role}"));
+    psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
     let done = psql.args(["-d", url, "-c", statements]).output().expect("psql is there");
     assert!(done.status.success(), "{role}: {statements}: {}", String::from_utf8_lossy(&done.stderr));
     String::from_utf8_lossy(&done.stdout).into_owned()

@@ -15,17 +15,13 @@ const QUICK: [&str; 3] = ["fsync=off", "synchronous_commit=off", "full_page_writ
 impl Setup {
     /// Keeps the state in a database of `postgres`, which is reached at `port` of the loopback.
     #[must_use]
-    pub fn on_postgres(self, _postgres: &Postgres, port: u16, database: &str) -> Self {
-        // Until the binary knows it, state lies in the data directories.
-        if !STATE_IN_POSTGRES {
-            return self;
-        }
-        self.set("STORE__URL", format!("postgres://postgres@127.0.0.1:{port}/{database}"))
+    pub fn on_postgres(self, port: u16, database: &str) -> Self {
+        self.set("STORE__URL", format!("postgres://127.0.0.1:{port}/{database}")).set("STORE__POSTGRES__USER", USER)
     }
 }
 
-/// Whether the binary keeps state in PostgreSQL.
-pub(crate) const STATE_IN_POSTGRES: bool = false;
+/// Who owns the cluster.
+pub(crate) const USER: &str = "postgres";
 
 /// A PostgreSQL server with a cluster of its own. It ends with the value.
 pub struct Postgres {

@@ -30,7 +30,7 @@ pub(crate) fn on_shared(setup: Setup) -> Setup {
     aside(shared.weed.make_bucket(&own));
     shared.postgres.create(&own);
     let setup = setup.on_bus(&shared.nats, shared.nats.port).set("EVENTS__JETSTREAM__PREFIX", &own);
-    setup.on_bucket(shared.weed.s3, &own).on_postgres(&shared.postgres, shared.postgres.port, &own)
+    setup.on_bucket(shared.weed.s3, &own).on_postgres(shared.postgres.port, &own)
 }
 
 async fn start() -> Shared {

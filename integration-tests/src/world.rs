@@ -61,7 +61,7 @@ impl World {
         // A worker that died is not waited for longer than need be.
         let setup = setup.set("PROFILING__JOBS__LEASE", "3s").set("DISCOVERY__LEASE", "5s");
         // An attempt counts though a store of ours was away; a server that was killed takes a while to come back.
-        let setup = setup.set("PROFILING__JOBS__MAX_ATTEMPTS", 100).set("PROFILING__JOBS__MAX_BACKOFF", "3s");
+        let setup = setup.set("PROFILING__JOBS__MAX_BACKOFF", "3s");
         if shape == Shape::Embedded {
             let (mesh, wires) = (setup.shaped(shape).prepare(), Vec::new());
             return Some(Self { mesh, shape, nats: None, weed: None, postgres: None, wires });
@@ -76,7 +76,7 @@ impl World {
             postgres.launch().await;
             postgres.create(STATE);
             wires.push(Proxy::to(postgres.port).await);
-            setup = setup.on_postgres(postgres, port(&wires[2]), STATE);
+            setup = setup.on_postgres(port(&wires[2]), STATE);
         }
         let mesh = setup.prepare();
         let mut world = Self { mesh, shape, nats: Some(nats), weed: Some(weed), postgres, wires };

@@ -1,21 +1,20 @@
 //! Events that cannot be applied block their key alone, until a person decides.
 
-use millrace_integration_tests::{Mesh, PATIENCE, Session, csv, write};
+use millrace_integration_tests::{Ledger, Mesh, PATIENCE, Session, csv, write};
 use prost::Message as _;
 use proto::catalog::v1::DatasetState;
 use proto::common::v1::{
     DeadLetter, EventEnvelope, GetDeadLetterRequest, GetStatusRequest, ListDeadLettersRequest, PurgeDeadLetterRequest,
     RedriveDeadLetterRequest,
 };
-use sqlx::Connection as _;
 
 /// Writes into discovery's outbox what only a defect could: an announcement of `key` that no consumer can read.
 async fn poison(mesh: &Mesh, key: &str) {
-    let url = format!("sqlite:{}", mesh.data_of("discovery").join("discovery.db").display());
-    let mut store = sqlx::SqliteConnection::connect(&url).await.unwrap();
-    let thing = "millrace.discovery.dataset";
-    let next = "UPDATE event_sequences SET last = last + 1 WHERE thing = ? AND key = ? RETURNING last";
-    let sequence: i64 = sqlx::query_scalar(next).bind(thing).bind(key).fetch_one(&mut store).await.unwrap();
+    let (ledger, thing) = (Ledger::of(mesh), "millrace.discovery.dataset");
+    let next = format!(
+        "UPDATE event_sequences SET last = last + 1 WHERE thing = '{thing}' AND key = '{key}' RETURNING CAST(last AS TEXT)"
+    );
+    let sequence: i64 = ledger.text("discovery", &next).await.parse().unwrap();
     let envelope = EventEnvelope {
         id: uuid::Uuid::now_v7().to_string(),
         subject: format!("{thing}.announced.v1"),
@@ -29,10 +28,12 @@ async fn poison(mesh: &Mesh, key: &str) {
         payload: vec![0xff; 12],
         ..EventEnvelope::default()
     };
-    let insert = "INSERT INTO outbox (id, thing, key, sequence, envelope, created) VALUES (?, ?, ?, ?, ?, ?)";
-    let insert = sqlx::query(insert).bind(&envelope.id).bind(thing).bind(key).bind(sequence);
-    insert.bind(envelope.encode_to_vec()).bind(1_800_000_000_000_000i64).execute(&mut store).await.unwrap();
-    store.close().await.unwrap();
+    let (id, bytes) = (&envelope.id, ledger.bytes(&envelope.encode_to_vec()));
+    let insert = format!(
+        "INSERT INTO outbox (id, thing, key, sequence, envelope, created) \
+         VALUES ('{id}', '{thing}', '{key}', {sequence}, {bytes}, 1800000000000000)"
+    );
+    ledger.execute("discovery", &insert).await;
 }
 
 async fn letters(admin: &Session) -> Vec<DeadLetter> {

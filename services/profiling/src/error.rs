@@ -86,6 +86,14 @@ pub enum Error {
     Spool(#[from] std::io::Error),
 }
 
+impl Error {
+    /// Tells whether a store of our own is away or full, which is no fault of the job and passes.
+    pub fn is_of_our_stores(&self) -> bool {
+        let ours = matches!(self, Self::Store(_) | Self::Events(_) | Self::Objects(_) | Self::Spool(_));
+        ours && matches!(self.kind(), ErrorKind::Unavailable | ErrorKind::Exhausted)
+    }
+}
+
 /// How long a caller waits while an operator makes room.
 const UNTIL_THERE_IS_ROOM: std::time::Duration = std::time::Duration::from_secs(60);
 

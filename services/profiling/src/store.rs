@@ -129,9 +129,8 @@ pub async fn succeed(
 }
 
 /// Ends an attempt at a claimed job badly, and publishes what follows from it.
-pub async fn fail(conn: &mut Conn, claim: Claim, error: Option<WorkError>, now: Timestamp) -> Result<WorkPhase, Error> {
+pub async fn fail(conn: &mut Conn, claim: Claim, outcome: Outcome, now: Timestamp) -> Result<WorkPhase, Error> {
     let id = claim.row.id.clone();
-    let outcome = error.map_or(Outcome::Cancelled, Outcome::Failed);
     let phase = claim.finish(conn, now, outcome).await?;
     let job = job_by_id(conn, &id).await?.ok_or(Error::JobDamaged { id })?;
     tell_end(conn, &job, now).await?;

@@ -11,7 +11,7 @@ use futures::future::{Either, select};
 use objects::ObjectStore;
 use prost::Message;
 use runtime::{Reconcile, Report};
-use sql::work::{Claim, Queue};
+use sql::work::{Claim, Outcome, Queue};
 use tracing::Instrument;
 use types::{BoxError, Fault, WorkError, WorkPhase};
 
@@ -123,8 +123,12 @@ impl Workshop {
             Some(error) => format!("{}: {error}", job.dataset),
             None => format!("cancelled {}", job.name),
         };
-        let work_error = error.as_ref().map(|error| WorkError::of(error));
-        let phase = db.write(move |conn| Box::pin(store::fail(conn, claim, work_error, now))).await?;
+        let outcome = match &error {
+            None => Outcome::Cancelled,
+            Some(error) if error.is_of_our_stores() => Outcome::Postponed(WorkError::of(error)),
+            Some(error) => Outcome::Failed(WorkError::of(error)),
+        };
+        let phase = db.write(move |conn| Box::pin(store::fail(conn, claim, outcome, now))).await?;
         metrics::job_ended(phase);
         if let Some(error) = error {
             log_failure(job, &error, phase);

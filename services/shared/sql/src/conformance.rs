@@ -108,6 +108,7 @@ conformance! {
         a_renewed_lease_is_kept,
         a_retryable_failure_waits_longer_each_time_and_fails_at_last,
         a_final_failure_is_not_tried_again,
+        what_is_postponed_is_tried_again_for_as_long_as_it_takes,
         lost_attempts_are_exhausted_with_a_word,
         cancelling_ends_what_waits_and_asks_what_runs,
         a_retry_starts_anew,

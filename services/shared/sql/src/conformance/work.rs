@@ -155,6 +155,20 @@ pub async fn a_retryable_failure_waits_longer_each_time_and_fails_at_last(store:
     assert_eq!(store.queue().stats().await.unwrap().dead, 1);
 }
 
+pub async fn what_is_postponed_is_tried_again_for_as_long_as_it_takes(store: Store) {
+    store.insert(new("w", 0)).await;
+    let away = || WorkError { reason: "OBJECT_STORE_UNREACHABLE".into(), message: "away".into(), retryable: true };
+    for _ in 0..10 {
+        let claim = store.claim().await.unwrap();
+        assert_eq!(claim.row.status.attempts, 1, "the attempts before do not count");
+        assert_eq!(store.finish(claim, Outcome::Postponed(away())).await.unwrap(), WorkPhase::Waiting);
+        assert!(store.claim().await.is_none(), "it waits");
+        store.clock.advance(Duration::from_secs(10));
+    }
+    let claim = store.claim().await.unwrap();
+    assert_eq!(store.finish(claim, success()).await.unwrap(), WorkPhase::Succeeded);
+}
+
 pub async fn a_final_failure_is_not_tried_again(store: Store) {
     store.insert(new("w", 0)).await;
     let claim = store.claim().await.unwrap();

@@ -38,6 +38,9 @@ pub enum Outcome {
     },
     /// It failed. A retryable failure is tried again while attempts are left.
     Failed(WorkError),
+    /// Something that the work needs is away, and that is no fault of the work: it is tried again, and the attempt does not
+    /// count.
+    Postponed(WorkError),
     /// The worker stopped because it was asked to.
     Cancelled,
 }
@@ -89,7 +92,7 @@ impl Claim {
 
     /// Ends the attempt, within the caller's write transaction, and tells the phase that the work is in then.
     ///
-    /// A retryable failure with attempts left gives [`WorkPhase::Waiting`], or [`WorkPhase::Cancelled`] when somebody
+    /// A retryable failure with attempts left, or work that is postponed, gives [`WorkPhase::Waiting`], or [`WorkPhase::Cancelled`] when somebody
     /// asked for that meanwhile. Fails with [`Error::LostLease`] when somebody else holds the work now: the caller
     /// must then roll back what it did in this transaction.
     pub async fn finish(self, conn: &mut Conn, now: Timestamp, outcome: Outcome) -> Result<WorkPhase, Error> {
@@ -101,6 +104,8 @@ impl Claim {
             Outcome::Failed(error) if error.retryable && cancel_requested => WorkPhase::Cancelled,
             Outcome::Failed(error) if error.retryable && attempts < max_attempts => WorkPhase::Waiting,
             Outcome::Failed(_) => WorkPhase::Failed,
+            Outcome::Postponed(_) if cancel_requested => WorkPhase::Cancelled,
+            Outcome::Postponed(_) => WorkPhase::Waiting,
         };
         let next = (phase == WorkPhase::Waiting).then(|| now + self.backoff.delay(attempts, rand::rng().random()));
         self.store(conn, phase, next, now, outcome, change).await?;
@@ -136,6 +141,13 @@ impl Claim {
             Outcome::Failed(error) => crate::query(
                 "UPDATE work SET error_reason = ?, error_message = ?, error_retryable = ?, phase = ?, \
                  next_attempt = ?, ended = ?, lease_until = NULL, change = ? WHERE queue = ? AND id = ?",
+            )
+            .bind(error.reason)
+            .bind(error.message)
+            .bind(error.retryable),
+            Outcome::Postponed(error) => crate::query(
+                "UPDATE work SET error_reason = ?, error_message = ?, error_retryable = ?, attempts = attempts - 1, \
+                 phase = ?, next_attempt = ?, ended = ?, lease_until = NULL, change = ? WHERE queue = ? AND id = ?",
             )
             .bind(error.reason)
             .bind(error.message)
