@@ -83,6 +83,7 @@ conformance! {
         a_lease_is_taken_once,
         a_lease_that_ended_is_taken_by_another_and_the_first_is_fenced_off,
         a_renewed_lease_is_held,
+        a_lease_that_ended_and_nobody_took_is_renewed,
         a_released_lease_is_free_at_once,
         leases_of_different_names_are_apart,
     }

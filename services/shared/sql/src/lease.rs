@@ -53,16 +53,15 @@ impl Lease {
         self.fence
     }
 
-    /// Has the lease last for `duration` from now. Fails with [`Error::LostLease`] when it ended meanwhile, whether
-    /// somebody else took it or not.
+    /// Has the lease last for `duration` from now, also when it ended meanwhile and nobody else took it: an outage of the
+    /// store keeps everybody from it. Fails with [`Error::LostLease`] when somebody took it, or it was released.
     pub async fn renew(&self, db: &Database, duration: Duration) -> Result<(), Error> {
-        let (lease, now) = (self.clone(), db.now());
+        let (lease, until) = (self.clone(), db.now() + duration);
         db.write(|conn| {
             Box::pin(async move {
-                lease.check(conn, now).await?;
-                let renew = query("UPDATE leases SET until = ? WHERE name = ?");
-                renew.bind((now + duration).as_micros()).bind(&lease.name).execute(conn).await?;
-                Ok(())
+                let renew = query("UPDATE leases SET until = ? WHERE name = ? AND fence = ? AND until > 0");
+                let renewed = renew.bind(until.as_micros()).bind(&lease.name).bind(lease.fence).execute(conn).await?;
+                if renewed == 1 { Ok(()) } else { Err(Error::LostLease { id: lease.name.clone() }) }
             })
         })
         .await

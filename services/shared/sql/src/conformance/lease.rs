@@ -53,6 +53,17 @@ pub async fn a_renewed_lease_is_held(store: Store) {
     }
 }
 
+pub async fn a_lease_that_ended_and_nobody_took_is_renewed(store: Store) {
+    let lease = store.take("catalog", "a").await.unwrap();
+    store.clock.advance(LEASE * 2);
+    assert!(store.act(&lease).await.is_err());
+    lease.renew(&store.db, LEASE).await.unwrap();
+    store.act(&lease).await.unwrap();
+    assert!(store.take("catalog", "b").await.is_none());
+    lease.clone().release(&store.db).await.unwrap();
+    assert!(matches!(lease.renew(&store.db, LEASE).await, Err(Error::LostLease { .. })));
+}
+
 pub async fn a_released_lease_is_free_at_once(store: Store) {
     let lease = store.take("catalog", "a").await.unwrap();
     lease.clone().release(&store.db).await.unwrap();
