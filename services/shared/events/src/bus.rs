@@ -111,6 +111,13 @@ pub trait EventBus: Send + Sync + fmt::Debug + 'static {
     /// acknowledgement says that the events are on disk.
     async fn least_outbox_retention(&self) -> Result<Duration, BusError>;
 
+    /// Hears what other processes tell of the bus, and passes it on to [`EventBus::published`], until the bus is closed.
+    /// The owner runs it as one of its loops, and again when it ends; without it nothing is lost, and events of other
+    /// processes are found later. A bus of one process has nothing to hear, and returns at once.
+    async fn tend(&self) -> Result<(), BusError> {
+        Ok(())
+    }
+
     /// Ends in order what the bus holds in this process: a file, or a connection. Nobody calls the bus afterwards.
     async fn close(&self) {}
 }

@@ -1,27 +1,29 @@
 //! Gives events their effect, once and in order per key.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::common::v1::EventEnvelope;
-use tracing::Instrument;
-
-use crate::consumer::apply::{Applied, Ready};
-use crate::inbox::{self, Decision, Standing};
-use crate::{BusError, ConsumerSpec, Delivery, Error, EventBus, Handler, HandlerError, Subscription, event};
+use crate::gauges::{self, Pace};
+use crate::{ConsumerSpec, Error, EventBus, Handler, Subscription};
 
 mod apply;
 mod failure;
+pub(crate) mod machine;
+mod perform;
 
 pub use failure::Patience;
+use machine::{Action, Input, Round};
+use perform::UnderWay;
+
+/// How many deliveries a round takes at most.
+const MOST_AT_ONCE: usize = 512;
 
 /// One worker of a durable consumer.
 ///
-/// Per event, one transaction holds the effect and the sequence that was applied. So an event that is delivered twice
-/// has one effect, one that comes too early comes again later, and any number of workers may share the consumer. An
-/// event that cannot be applied is tried again with back-off; in the end it becomes a dead letter, which blocks its
+/// One transaction holds the effect of an event and the sequence that was applied; events that come together share one.
+/// So an event that is delivered twice has one effect, one that comes too early comes again later, and any number of
+/// workers may share the consumer. An event that cannot be applied is tried again with back-off; in the end it becomes a dead letter, which blocks its
 /// key: later events of the key are parked as rows, and applied in order once the letter was redriven or purged.
 pub struct Consumer<H: Handler> {
     spec: ConsumerSpec,
@@ -32,6 +34,8 @@ pub struct Consumer<H: Handler> {
     batch: usize,
     wait: Duration,
     subscription: Option<Box<dyn Subscription>>,
+    under_way: UnderWay<H>,
+    pace: Pace,
 }
 
 /// What one round of a consumer did.
@@ -73,7 +77,7 @@ impl fmt::Display for Progress {
 
 /// What becomes of an event in this round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
+pub(crate) enum Fate {
     Applied,
     Duplicate,
     Parked,
@@ -93,9 +97,11 @@ impl<H: Handler> Consumer<H> {
             bus,
             handler: Arc::new(handler),
             patience: Patience::default(),
-            batch: 64,
+            batch: MOST_AT_ONCE.min(spec.max_in_flight),
             wait: Duration::from_secs(1),
             subscription: None,
+            under_way: UnderWay::default(),
+            pace: Pace::default(),
         }
     }
 
@@ -115,190 +121,22 @@ impl<H: Handler> Consumer<H> {
     ///
     /// A round that is dropped half-way leaves whole transactions behind; the rest comes again.
     pub async fn reconcile(&mut self) -> Result<Progress, Error> {
-        let mut progress = Progress::default();
-        self.apply_rows(&mut progress).await?;
-        let wait = if progress.more { Duration::ZERO } else { self.wait };
-        let deliveries = match self.fetch(wait).await {
-            Ok(deliveries) => deliveries,
-            Err(error) => {
-                self.subscription = None;
-                return Err(error.into());
+        self.under_way = UnderWay::default();
+        let (mut round, mut input) = (Round::default(), Input::Began);
+        loop {
+            let action = round.next(input);
+            if action == Action::Rest {
+                break;
             }
-        };
-        progress.more |= !deliveries.is_empty();
-        let fates = self.apply_batch(&deliveries).await?;
-        self.answer(deliveries, fates, &mut progress).await?;
-        self.count(&progress);
-        Ok(progress)
-    }
-
-    async fn fetch(&mut self, wait: Duration) -> Result<Vec<Delivery>, BusError> {
-        if self.subscription.is_none() {
-            self.subscription = Some(self.bus.subscribe(&self.spec).await?);
+            input = self.perform(action).await?;
         }
-        let subscription = self.subscription.as_mut().expect("it was just made");
-        subscription.fetch(self.batch, wait).await
-    }
-
-    async fn answer(
-        &mut self,
-        deliveries: Vec<Delivery>,
-        fates: Vec<Fate>,
-        progress: &mut Progress,
-    ) -> Result<(), Error> {
-        let subscription = self.subscription.as_mut().expect("deliveries came from it");
-        let mut done = Vec::with_capacity(deliveries.len());
-        for (delivery, fate) in deliveries.into_iter().zip(fates) {
-            progress.note(fate);
-            match fate {
-                Fate::Applied | Fate::Duplicate | Fate::Parked | Fate::Dead => done.push(delivery),
-                Fate::Early(delay) | Fate::Failed(delay) => subscription.nak(&delivery, delay).await?,
-            }
-        }
-        subscription.ack(&done).await?;
-        Ok(())
-    }
-
-    /// Applies redriven dead letters, and what is parked behind letters that are gone.
-    async fn apply_rows(&self, progress: &mut Progress) -> Result<(), Error> {
-        const AT_ONCE: i64 = 64;
-        let (consumer, now) = (self.spec.name, self.db.now());
-        let events = self.db.read(move |conn| Box::pin(inbox::due_here(conn, consumer, now, AT_ONCE))).await?;
-        progress.more |= !events.is_empty();
-        for event in events {
-            let fate = match self.prepare(&event).await {
-                Ok(ready) => self.apply_one(ready, true).await?,
-                Err(error) => self.fail(&event, error, 1).await?,
-            };
-            if let Fate::Early(delay) | Fate::Failed(delay) = fate {
-                let (until, id) = (self.db.now() + delay, event.id.clone());
-                self.db
-                    .write(move |conn| Box::pin(async move { inbox::postpone(conn, consumer, &id, until).await }))
-                    .await?;
-            }
-            progress.note(fate);
-        }
-        Ok(())
-    }
-
-    /// Applies deliveries: all that can be in one transaction, or each in its own when one of them fails.
-    async fn apply_batch(&self, deliveries: &[Delivery]) -> Result<Vec<Fate>, Error> {
-        let mut standings = self.standings(deliveries).await?;
-        let mut fates: Vec<Option<Fate>> = vec![None; deliveries.len()];
-        let mut ready = Vec::new();
-        for (index, delivery) in deliveries.iter().enumerate() {
-            let event = &delivery.event;
-            let standing = standings.get_mut(&key_of(event)).expect("each key was read");
-            match inbox::decide(*standing, event.sequence) {
-                Decision::Duplicate => fates[index] = Some(Fate::Duplicate),
-                Decision::Gap => fates[index] = Some(Fate::Early(failure::early(delivery.deliveries))),
-                Decision::Park => ready.push((index, Ready::unprepared(event.clone()))),
-                Decision::Apply => match self.prepare(event).await {
-                    Ok(prepared) => {
-                        standing.last = event.sequence;
-                        ready.push((index, prepared));
-                    }
-                    Err(error) => fates[index] = Some(self.fail(event, error, delivery.deliveries).await?),
-                },
-            }
-        }
-        self.apply_ready(deliveries, ready, &mut fates).await?;
-        Ok(fates.into_iter().map(|fate| fate.expect("each event was decided on")).collect())
-    }
-
-    async fn apply_ready(
-        &self,
-        deliveries: &[Delivery],
-        ready: Vec<(usize, Ready<H>)>,
-        fates: &mut [Option<Fate>],
-    ) -> Result<(), Error> {
-        let (indexes, events): (Vec<_>, Vec<_>) = ready.into_iter().unzip();
-        let events: Arc<[_]> = events.into();
-        if events.len() > 1
-            && let Ok(applied) = self.apply_together(events.clone()).await
+        self.count(round.progress());
+        if self.pace.is_due(self.db.now())
+            && let Err(error) = gauges::of_consumer(&self.db, &*self.bus, &self.spec).await
         {
-            for (&index, applied) in indexes.iter().zip(applied) {
-                fates[index] = Some(applied.fate(deliveries[index].deliveries));
-            }
-            return Ok(());
+            tracing::debug!(consumer = self.spec.name, %error, "cannot tell how far the consumer is");
         }
-        for (position, &index) in indexes.iter().enumerate() {
-            let fate = self.apply_alone(events.clone(), position, false).await;
-            fates[index] = Some(match fate {
-                Ok(applied) => applied.fate(deliveries[index].deliveries),
-                Err(apply::Failure::Store(error)) => return Err(error),
-                Err(apply::Failure::Handler(error)) => {
-                    self.fail(&deliveries[index].event, error, deliveries[index].deliveries).await?
-                }
-            });
-        }
-        Ok(())
-    }
-
-    async fn apply_one(&self, ready: Ready<H>, from_row: bool) -> Result<Fate, Error> {
-        let event = ready.event.clone();
-        match self.apply_alone(vec![ready].into(), 0, from_row).await {
-            Ok(applied) => Ok(applied.fate(1)),
-            Err(apply::Failure::Store(error)) => Err(error),
-            Err(apply::Failure::Handler(error)) => self.fail(&event, error, 1).await,
-        }
-    }
-
-    async fn apply_together(&self, events: Arc<[Ready<H>]>) -> Result<Vec<Applied>, apply::Failure> {
-        let (consumer, handler, now) = (self.spec.name, self.handler.clone(), self.db.now());
-        self.db
-            .write(move |conn| {
-                Box::pin(async move {
-                    let mut applied = Vec::with_capacity(events.len());
-                    for ready in events.iter() {
-                        applied.push(apply::apply(conn, consumer, &*handler, ready, false, now).await?);
-                    }
-                    Ok(applied)
-                })
-            })
-            .await
-    }
-
-    async fn apply_alone(
-        &self,
-        events: Arc<[Ready<H>]>,
-        position: usize,
-        from_row: bool,
-    ) -> Result<Applied, apply::Failure> {
-        let (consumer, handler, now) = (self.spec.name, self.handler.clone(), self.db.now());
-        self.db
-            .write(move |conn| {
-                Box::pin(async move { apply::apply(conn, consumer, &*handler, &events[position], from_row, now).await })
-            })
-            .await
-    }
-
-    async fn prepare(&self, event: &EventEnvelope) -> Result<Ready<H>, HandlerError> {
-        let span = apply::span(self.spec.name, event);
-        let prepared = self.handler.prepare(event).instrument(span.clone()).await?;
-        Ok(Ready { event: event.clone(), prepared: Some(prepared), span })
-    }
-
-    async fn standings(&self, deliveries: &[Delivery]) -> Result<HashMap<(String, String), Standing>, Error> {
-        let consumer = self.spec.name;
-        let mut firsts: HashMap<_, EventEnvelope> = HashMap::new();
-        for delivery in deliveries {
-            firsts.entry(key_of(&delivery.event)).or_insert_with(|| delivery.event.clone());
-        }
-        if firsts.is_empty() {
-            return Ok(HashMap::new());
-        }
-        self.db
-            .read(move |conn| {
-                Box::pin(async move {
-                    let mut standings = HashMap::with_capacity(firsts.len());
-                    for (key, event) in firsts {
-                        standings.insert(key, inbox::standing(conn, consumer, &event).await?);
-                    }
-                    Ok(standings)
-                })
-            })
-            .await
+        Ok(round.progress().clone())
     }
 
     fn count(&self, progress: &Progress) {
@@ -316,10 +154,6 @@ impl<H: Handler> Consumer<H> {
             }
         }
     }
-}
-
-fn key_of(event: &EventEnvelope) -> (String, String) {
-    (event::thing(&event.subject).to_owned(), event.key.clone())
 }
 
 impl Progress {

@@ -4,7 +4,7 @@ use prost::Message;
 use proto::common::v1::EventEnvelope;
 use types::{BoxFuture, DeadLetter, DeadLetters, OperateError, Timestamp};
 
-use crate::{Error, inbox};
+use crate::{Error, event, inbox};
 
 /// Reads and settles the dead letters of every consumer that keeps its inbox in one database.
 ///
@@ -135,17 +135,31 @@ async fn redrive(conn: &mut sql::Conn, id: &str) -> Result<bool, Error> {
 async fn purge(conn: &mut sql::Conn, id: &str) -> Result<bool, Error> {
     let Some(row) = get(conn, id).await? else { return Ok(false) };
     let event = EventEnvelope::decode(row.envelope.as_slice()).map_err(|_| Error::Damaged { id: row.event.clone() })?;
-    inbox::record(conn, &row.consumer, &event).await?;
+    let key = (event::thing(&event.subject).to_owned(), event.key.clone());
+    inbox::lock(conn, &row.consumer, std::slice::from_ref(&key)).await?;
+    inbox::record_all(conn, &row.consumer, &[(&key, event.sequence)]).await?;
     inbox::clear(conn, &row.consumer, &event).await?;
     tracing::info!(consumer = row.consumer, event.id, event.key, "a dead letter was purged; its event has no effect");
     Ok(true)
 }
 
-/// How many dead letters of `consumer` wait for somebody.
-pub(crate) async fn count(conn: &mut sql::Conn, consumer: &str) -> Result<u64, Error> {
-    let count: i64 = sql::query_scalar("SELECT COUNT(*) FROM dead_letters WHERE consumer = ?")
-        .bind(consumer)
-        .fetch_one(conn)
-        .await?;
-    Ok(count.unsigned_abs())
+/// What a consumer gave up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Summary {
+    /// Letters that wait for somebody.
+    pub letters: u64,
+    /// When the oldest of them was given up.
+    pub oldest: Option<Timestamp>,
+    /// Events that wait behind them.
+    pub parked: u64,
+}
+
+/// Counts what `consumer` gave up.
+pub(crate) async fn summary(conn: &mut sql::Conn, consumer: &str) -> Result<Summary, Error> {
+    let summary = "SELECT COUNT(*), MIN(created), (SELECT COUNT(*) FROM parked_events WHERE consumer = ?)
+        FROM dead_letters WHERE consumer = ?";
+    let (letters, oldest, parked): (i64, Option<i64>, i64) =
+        sql::query_as(summary).bind(consumer).bind(consumer).fetch_one(conn).await?;
+    let oldest = oldest.map(Timestamp::from_micros);
+    Ok(Summary { letters: letters.unsigned_abs(), oldest, parked: parked.unsigned_abs() })
 }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use proto::common::v1::EventEnvelope;
+use tracing::{Instrument, Span};
 
 use crate::HandlerError;
 
@@ -26,4 +27,31 @@ pub trait Handler: Send + Sync + 'static {
         event: &EventEnvelope,
         prepared: &Self::Prepared,
     ) -> Result<(), HandlerError>;
+
+    /// Stores the effects of several events, which come in the order of their delivery; those of one key in the order
+    /// of their sequences. All or nothing: on an error the transaction is rolled back, and the events come in smaller
+    /// parts, until the one that fails is alone.
+    ///
+    /// One by one unless a handler overrides it in order to write many rows in one statement.
+    async fn handle_all(
+        &self,
+        conn: &mut sql::Conn,
+        events: &[Applying<'_, Self::Prepared>],
+    ) -> Result<(), HandlerError> {
+        for one in events {
+            self.handle(conn, one.event, one.prepared).instrument(one.span.clone()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// An event that is to have its effect.
+#[derive(Debug)]
+pub struct Applying<'a, P> {
+    /// The event.
+    pub event: &'a EventEnvelope,
+    /// What [`Handler::prepare`] got.
+    pub prepared: &'a P,
+    /// The span of its effect, a child of its cause.
+    pub span: &'a Span,
 }

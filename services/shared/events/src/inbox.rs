@@ -1,10 +1,14 @@
 //! How far a consumer is with each key, and what it could not apply.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use prost::Message;
 use proto::common::v1::EventEnvelope;
+use sql::Bind;
 use types::Timestamp;
 
-use crate::{Error, event};
+use crate::{Error, event, rows};
 
 /// How a consumer stands with one key.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -13,8 +17,14 @@ pub(crate) struct Standing {
     pub last: i64,
     /// The sequence of the dead letter that blocks the key.
     pub blocked_at: Option<i64>,
-    /// Whether rows of failed tries, or a parked copy, of the event that was asked about lie here.
+    /// Whether failed tries, or parked copies, may lie here.
     pub traces: bool,
+}
+
+impl Standing {
+    fn at(last: i64) -> Self {
+        Self { last, ..Self::default() }
+    }
 }
 
 /// What to do with an event that was delivered.
@@ -41,29 +51,171 @@ pub(crate) fn decide(standing: Standing, sequence: i64) -> Decision {
     }
 }
 
-/// Reads how `consumer` stands with the key of `event`.
-pub(crate) async fn standing(conn: &mut sql::Conn, consumer: &str, event: &EventEnvelope) -> Result<Standing, Error> {
-    let query = "SELECT
-        COALESCE((SELECT last FROM inbox WHERE consumer = ?1 AND thing = ?2 AND key = ?3), 0),
-        (SELECT sequence FROM dead_letters WHERE consumer = ?1 AND thing = ?2 AND key = ?3),
-        EXISTS (SELECT 1 FROM event_attempts WHERE consumer = ?1 AND event = ?4)
-        OR EXISTS (SELECT 1 FROM parked_events WHERE consumer = ?1 AND thing = ?2 AND key = ?3)";
-    let (last, blocked_at, traces) = sql::query_as(query)
-        .bind(consumer)
-        .bind(event::thing(&event.subject))
-        .bind(&event.key)
-        .bind(&event.id)
-        .fetch_one(conn)
-        .await?;
-    Ok(Standing { last, blocked_at, traces })
+/// What the transaction does with one event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Applied {
+    /// It has its effect now.
+    Yes,
+    /// It had it before.
+    Before,
+    /// It is parked behind the dead letter of its key.
+    Parked,
+    /// An earlier one is missing, or it was not prepared.
+    TooEarly,
 }
 
-/// Records that `event` is applied.
-pub(crate) async fn record(conn: &mut sql::Conn, consumer: &str, event: &EventEnvelope) -> Result<(), Error> {
-    let thing = event::thing(&event.subject);
-    let advance = "INSERT INTO inbox (consumer, thing, key, last) VALUES (?, ?, ?, ?)
-        ON CONFLICT (consumer, thing, key) DO UPDATE SET last = excluded.last";
-    sql::query(advance).bind(consumer).bind(thing).bind(&event.key).bind(event.sequence).execute(&mut *conn).await?;
+/// Decides again, under the lock of the key, and notes in `standing` what follows for the next event of the key.
+///
+/// `from_row` says that the event lies here as a dead letter or a parked row, so that its own letter does not block it.
+pub(crate) fn settle(standing: &mut Standing, sequence: i64, from_row: bool, prepared: bool) -> Applied {
+    match decide(free(*standing, sequence, from_row), sequence) {
+        Decision::Duplicate => Applied::Before,
+        Decision::Gap => Applied::TooEarly,
+        Decision::Park => Applied::Parked,
+        // It was to be parked, and its key was set free since: it comes again, and is prepared then.
+        Decision::Apply if !prepared => Applied::TooEarly,
+        Decision::Apply => {
+            *standing = Standing { last: sequence, ..free(*standing, sequence, from_row) };
+            Applied::Yes
+        }
+    }
+}
+
+fn free(standing: Standing, sequence: i64, from_row: bool) -> Standing {
+    let own = from_row && standing.blocked_at == Some(sequence);
+    Standing { blocked_at: if own { None } else { standing.blocked_at }, ..standing }
+}
+
+/// How a handler failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The event waits for something else.
+    NotYet,
+    /// It may go well at another try.
+    Retry,
+    /// It never will.
+    Poison,
+}
+
+/// What becomes of an event that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It had its effect meanwhile.
+    Before,
+    /// An earlier one is missing, or it waits for something else; nothing is counted.
+    TooEarly,
+    /// Its key was blocked meanwhile: park it.
+    Park,
+    /// It is tried again, after so many tries and so long a wait.
+    Again {
+        /// Failed tries, this one included.
+        attempts: u32,
+        /// The wait.
+        wait: Duration,
+    },
+    /// It becomes the dead letter of its key.
+    Bury {
+        /// Failed tries, this one included.
+        attempts: u32,
+    },
+}
+
+/// Judges a failure under the lock of the key, which another worker may have changed since the event was tried.
+/// `tried` counts the failed tries before; `after` tells the wait after so many, or none to give up.
+pub(crate) fn judge(
+    standing: Standing,
+    sequence: i64,
+    from_row: bool,
+    trouble: Trouble,
+    tried: u32,
+    after: impl Fn(u32) -> Option<Duration>,
+) -> Verdict {
+    let attempts = tried.saturating_add(1);
+    match decide(free(standing, sequence, from_row), sequence) {
+        Decision::Duplicate => Verdict::Before,
+        Decision::Gap => Verdict::TooEarly,
+        Decision::Park => Verdict::Park,
+        Decision::Apply => match trouble {
+            Trouble::NotYet => Verdict::TooEarly,
+            Trouble::Poison => Verdict::Bury { attempts },
+            Trouble::Retry => {
+                after(attempts).map_or(Verdict::Bury { attempts }, |wait| Verdict::Again { attempts, wait })
+            }
+        },
+    }
+}
+
+/// A thing and a key.
+pub(crate) type Key = (String, String);
+
+/// How `consumer` stands with each of `keys`, given in ascending order. Before the answer the keys are locked: until
+/// the transaction ends no other worker changes them.
+pub(crate) async fn lock(conn: &mut sql::Conn, consumer: &str, keys: &[Key]) -> Result<HashMap<Key, Standing>, Error> {
+    let mut standings = HashMap::with_capacity(keys.len());
+    for part in rows::parts(keys) {
+        // A row is made where there is none, since what is not there cannot be locked.
+        let mut lock = sql::Builder::new("INSERT INTO inbox (consumer, thing, key, last) VALUES ");
+        lock.push_rows(part, |(thing, key)| vec![consumer.value(), thing.value(), key.value(), 0i64.value()])
+            .push(" ON CONFLICT (consumer, thing, key) DO UPDATE SET last = inbox.last RETURNING thing, key, last");
+        let locked: Vec<(String, String, i64)> = lock.build_as().fetch_all(&mut *conn).await?;
+        standings.extend(locked.into_iter().map(|(thing, key, last)| ((thing, key), Standing::at(last))));
+    }
+    add_trouble(conn, consumer, &mut standings).await?;
+    Ok(standings)
+}
+
+/// How `consumer` stands with each of `keys`, as of now.
+pub(crate) async fn peek(conn: &mut sql::Conn, consumer: &str, keys: &[Key]) -> Result<HashMap<Key, Standing>, Error> {
+    let mut standings: HashMap<_, _> = keys.iter().map(|key| (key.clone(), Standing::default())).collect();
+    for part in rows::parts(keys) {
+        let mut peek = sql::Builder::new("SELECT i.thing, i.key, i.last FROM (VALUES ");
+        peek.push_rows(part, |(thing, key)| vec![thing.value(), key.value()])
+            .push(") AS v CROSS JOIN inbox i WHERE i.thing = v.column1 AND i.key = v.column2 AND i.consumer = ")
+            .push_bind(consumer);
+        let seen: Vec<(String, String, i64)> = peek.build_as().fetch_all(&mut *conn).await?;
+        standings.extend(seen.into_iter().map(|(thing, key, last)| ((thing, key), Standing::at(last))));
+    }
+    add_trouble(conn, consumer, &mut standings).await?;
+    Ok(standings)
+}
+
+/// Adds letters and traces. Most of the time there are none, which one look tells.
+async fn add_trouble(
+    conn: &mut sql::Conn,
+    consumer: &str,
+    standings: &mut HashMap<Key, Standing>,
+) -> Result<(), Error> {
+    if !has_trouble(conn, consumer).await? {
+        return Ok(());
+    }
+    let letter = "SELECT sequence FROM dead_letters WHERE consumer = ? AND thing = ? AND key = ?";
+    for ((thing, key), standing) in standings.iter_mut() {
+        standing.blocked_at =
+            sql::query_scalar(letter).bind(consumer).bind(thing).bind(key).fetch_optional(&mut *conn).await?;
+        // Tries are kept by event, not by key: while there are any, whatever is settled is cleared.
+        standing.traces = true;
+    }
+    Ok(())
+}
+
+/// Whether `consumer` keeps dead letters, parked events or failed tries at all.
+async fn has_trouble(conn: &mut sql::Conn, consumer: &str) -> Result<bool, Error> {
+    let any = "SELECT EXISTS (SELECT 1 FROM dead_letters WHERE consumer = ?)
+        OR EXISTS (SELECT 1 FROM parked_events WHERE consumer = ?)
+        OR EXISTS (SELECT 1 FROM event_attempts WHERE consumer = ?)";
+    Ok(sql::query_scalar(any).bind(consumer).bind(consumer).bind(consumer).fetch_one(conn).await?)
+}
+
+/// Records the last sequence applied of each key.
+pub(crate) async fn record_all(conn: &mut sql::Conn, consumer: &str, last: &[(&Key, i64)]) -> Result<(), Error> {
+    for part in rows::parts(last) {
+        let mut advance = sql::Builder::new("INSERT INTO inbox (consumer, thing, key, last) VALUES ");
+        advance
+            .push_rows(part, |((thing, key), last)| vec![consumer.value(), thing.value(), key.value(), last.value()])
+            .push(" ON CONFLICT (consumer, thing, key) DO UPDATE SET last = excluded.last")
+            .push(" WHERE inbox.last < excluded.last");
+        advance.build().execute(&mut *conn).await?;
+    }
     Ok(())
 }
 
@@ -106,19 +258,26 @@ pub(crate) async fn park(
     Ok(())
 }
 
-/// Counts a failed try. Gives how many there are now.
-pub(crate) async fn count_try(
+/// How many tries of an event failed so far.
+pub(crate) async fn tries(conn: &mut sql::Conn, consumer: &str, event: &str) -> Result<u32, Error> {
+    let tries = "SELECT attempts FROM event_attempts WHERE consumer = ? AND event = ?";
+    let tries: Option<i64> = sql::query_scalar(tries).bind(consumer).bind(event).fetch_optional(conn).await?;
+    Ok(u32::try_from(tries.unwrap_or(0)).unwrap_or(u32::MAX))
+}
+
+/// Keeps how many tries of an event failed, and why the last did.
+pub(crate) async fn note_tries(
     conn: &mut sql::Conn,
     consumer: &str,
     event: &str,
-    reason: &str,
-    message: &str,
-) -> Result<u32, Error> {
-    let count = "INSERT INTO event_attempts (consumer, event, attempts, next_attempt, reason, message)
-        VALUES (?, ?, 1, 0, ?, ?) ON CONFLICT (consumer, event)
-        DO UPDATE SET attempts = event_attempts.attempts + 1, reason = excluded.reason, message = excluded.message
-        RETURNING attempts";
-    Ok(sql::query_scalar(count).bind(consumer).bind(event).bind(reason).bind(message).fetch_one(conn).await?)
+    attempts: u32,
+    why: (&str, &str),
+) -> Result<(), Error> {
+    let note = "INSERT INTO event_attempts (consumer, event, attempts, next_attempt, reason, message)
+        VALUES (?, ?, ?, 0, ?, ?) ON CONFLICT (consumer, event)
+        DO UPDATE SET attempts = excluded.attempts, reason = excluded.reason, message = excluded.message";
+    sql::query(note).bind(consumer).bind(event).bind(i64::from(attempts)).bind(why.0).bind(why.1).execute(conn).await?;
+    Ok(())
 }
 
 /// Sets when an event that lies here as a row is tried next; for one that was never counted too.
@@ -159,7 +318,7 @@ pub(crate) async fn bury(
         .bind(event.encode_to_vec())
         .bind(&grave.reason)
         .bind(&grave.message)
-        .bind(grave.attempts)
+        .bind(i64::from(grave.attempts))
         .bind(now.as_micros())
         .execute(conn)
         .await?;

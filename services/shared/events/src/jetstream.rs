@@ -1,7 +1,7 @@
 //! The event bus for many processes: NATS JetStream.
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -56,7 +56,8 @@ struct Bus {
     swept: AtomicI64,
     /// When an event was last published outside a batch.
     single: Mutex<Option<Instant>>,
-    _listener: poke::Listener,
+    /// How often a stream was found gone, and made anew.
+    anew: AtomicU64,
 }
 
 impl JetStream {
@@ -74,7 +75,6 @@ impl JetStream {
         let api = Api { client: client.clone(), context, server, timeout: settings.timeout.as_duration() };
         server::check_account(&api).await?;
         let names = Names::new(&settings.prefix);
-        let listener = poke::listen(&client, &names, published.clone()).await?;
         let now = clock.now().as_micros();
         let bus = Self(Arc::new(Bus {
             api,
@@ -85,7 +85,7 @@ impl JetStream {
             monitors: Monitors::new(settings)?,
             swept: AtomicI64::new(now),
             single: Mutex::default(),
-            _listener: listener,
+            anew: AtomicU64::new(0),
         }));
         bus.0.declare().await?;
         Ok(bus)
@@ -169,6 +169,10 @@ impl EventBus for JetStream {
         Ok(self.0.monitors.syncing(&self.0.api.server).await.least_retention(single))
     }
 
+    async fn tend(&self) -> Result<(), BusError> {
+        poke::listen(&self.0.api.client, &self.0.names, &self.0.published).await
+    }
+
     /// Sends what waits to be sent, and closes the connection.
     async fn close(&self) {
         // A connection that is away holds nothing that its owner counts as published or acknowledged.
@@ -177,9 +181,9 @@ impl EventBus for JetStream {
 }
 
 impl Bus {
-    /// How often the connection was made.
+    /// How often the connection, or a stream, was made.
     fn connection(&self) -> u64 {
-        self.api.client.statistics().connects.load(Ordering::SeqCst)
+        self.api.client.statistics().connects.load(Ordering::SeqCst) + self.anew.load(Ordering::SeqCst)
     }
 }
 
@@ -192,3 +196,5 @@ impl fmt::Debug for JetStream {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::nats as tests_nats;

@@ -25,12 +25,18 @@ mod consumer;
 mod dead_letters;
 mod error;
 mod event;
+#[cfg(test)]
+mod figures;
+mod gauges;
 mod handler;
 mod inbox;
 mod jetstream;
 mod open;
 pub mod outbox;
 mod relay;
+mod rows;
+#[cfg(test)]
+mod simulation;
 mod sqlite_log;
 mod stats;
 pub mod topology;
@@ -41,7 +47,7 @@ pub use consumer::{Consumer, Patience, Progress};
 pub use dead_letters::DeadLetterStore;
 pub use error::{BusError, Error, HandlerError};
 pub use event::{Event, service, thing};
-pub use handler::Handler;
+pub use handler::{Applying, Handler};
 pub use jetstream::{JetStream, Settings};
 pub use open::{open, probe, problems};
 pub use relay::{Relay, Relayed};

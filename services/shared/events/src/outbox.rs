@@ -1,23 +1,42 @@
 //! Events that commit together with the change that they tell of.
 
+use std::collections::{BTreeMap, HashMap};
+
 use prost::Message;
 use proto::common::v1::EventEnvelope;
+use sql::Bind;
 use types::Timestamp;
 
-use crate::{Error, Event, event, topology, trace};
+use crate::relay::machine::Sent;
+use crate::{Error, Event, event, rows, topology, trace};
+
+/// How many pruned rows are remembered, one of each time that rows were pruned.
+const ANCHORS: i64 = 2000;
 
 /// Takes `events` into the outbox, within the caller's transaction.
 ///
-/// Each gets an id, the next sequence of its key, and the trace context of the current span. The sequence is taken
-/// under the key's row lock, which holds until the transaction ends, so sequences commit in order and without a gap.
+/// Each gets an id, the next sequence of its key, and the trace context of the current span. Sequences are taken
+/// under their key's row lock, which holds until the transaction ends, so they commit in order and without a gap.
 /// Fails with [`Error::TooLarge`]; the caller's transaction must then roll back.
 pub async fn append(conn: &mut sql::Conn, events: &[Event], now: Timestamp) -> Result<(), Error> {
     let traceparent = trace::current();
-    for event in events {
-        let sequence = next_sequence(conn, event::thing(event.subject), &event.key).await?;
-        let envelope = envelope(event, sequence, &traceparent, now);
+    let mut last = take_sequences(conn, events).await?;
+    let mut envelopes = Vec::with_capacity(events.len());
+    // From the end, since what was taken is the last sequence of each key.
+    for event in events.iter().rev() {
+        let next = last.get_mut(&(event::thing(event.subject), event.key.as_str())).expect("each key took a sequence");
+        let envelope = envelope(event, *next, &traceparent, now);
+        *next -= 1;
         check_size(event.subject, envelope.encoded_len())?;
-        insert(conn, &envelope, now).await?;
+        envelopes.push(envelope);
+    }
+    // Ids rise in the order in which events are written, which keeps their index compact.
+    envelopes.reverse();
+    for envelope in &mut envelopes {
+        envelope.id = uuid::Uuid::now_v7().to_string();
+    }
+    for part in rows::parts(&envelopes) {
+        insert(conn, part, now).await?;
     }
     Ok(())
 }
@@ -28,15 +47,34 @@ fn check_size(subject: &'static str, bytes: usize) -> Result<(), Error> {
     if bytes > limit { Err(Error::TooLarge { subject, bytes, limit }) } else { Ok(()) }
 }
 
-async fn next_sequence(conn: &mut sql::Conn, thing: &str, key: &str) -> Result<i64, Error> {
-    let next = "INSERT INTO event_sequences (thing, key, last) VALUES (?, ?, 1)
-        ON CONFLICT (thing, key) DO UPDATE SET last = event_sequences.last + 1 RETURNING last";
-    Ok(sql::query_scalar(next).bind(thing).bind(key).fetch_one(conn).await?)
+/// Takes as many sequences of each key as there are events of it. Gives the last.
+async fn take_sequences<'e>(
+    conn: &mut sql::Conn,
+    events: &'e [Event],
+) -> Result<HashMap<(&'e str, &'e str), i64>, Error> {
+    // In the order of the keys: two transactions that lock the same rows must not wait for each other.
+    let mut counts: BTreeMap<(&str, &str), i64> = BTreeMap::new();
+    for event in events {
+        *counts.entry((event::thing(event.subject), event.key.as_str())).or_default() += 1;
+    }
+    let counts: Vec<_> = counts.into_iter().collect();
+    let mut last = HashMap::with_capacity(counts.len());
+    for part in rows::parts(&counts) {
+        let mut take = sql::Builder::new("INSERT INTO event_sequences (thing, key, last) VALUES ");
+        take.push_rows(part, |&((thing, key), count)| vec![thing.value(), key.value(), count.value()])
+            .push(" ON CONFLICT (thing, key) DO UPDATE SET last = event_sequences.last + excluded.last")
+            .push(" RETURNING thing, key, last");
+        let mut taken: Vec<(String, String, i64)> = take.build_as().fetch_all(&mut *conn).await?;
+        // Rows come back in any order, and `part` is sorted like them.
+        taken.sort();
+        last.extend(part.iter().zip(taken).map(|((key, _), row)| (*key, row.2)));
+    }
+    Ok(last)
 }
 
 fn envelope(event: &Event, sequence: i64, traceparent: &str, now: Timestamp) -> EventEnvelope {
     EventEnvelope {
-        id: uuid::Uuid::now_v7().to_string(),
+        id: uuid::Uuid::nil().to_string(),
         subject: event.subject.to_owned(),
         time: Some(now.into()),
         resource: event.resource.clone(),
@@ -50,16 +88,19 @@ fn envelope(event: &Event, sequence: i64, traceparent: &str, now: Timestamp) -> 
     }
 }
 
-async fn insert(conn: &mut sql::Conn, envelope: &EventEnvelope, now: Timestamp) -> Result<(), Error> {
-    sql::query("INSERT INTO outbox (id, thing, key, sequence, envelope, created) VALUES (?, ?, ?, ?, ?, ?)")
-        .bind(&envelope.id)
-        .bind(event::thing(&envelope.subject))
-        .bind(&envelope.key)
-        .bind(envelope.sequence)
-        .bind(envelope.encode_to_vec())
-        .bind(now.as_micros())
-        .execute(conn)
-        .await?;
+async fn insert(conn: &mut sql::Conn, envelopes: &[EventEnvelope], now: Timestamp) -> Result<(), Error> {
+    let mut insert = sql::Builder::new("INSERT INTO outbox (id, thing, key, sequence, envelope, created) VALUES ");
+    insert.push_rows(envelopes, |envelope| {
+        vec![
+            (&envelope.id).value(),
+            event::thing(&envelope.subject).value(),
+            (&envelope.key).value(),
+            envelope.sequence.value(),
+            envelope.encode_to_vec().value(),
+            now.as_micros().value(),
+        ]
+    });
+    insert.build().execute(conn).await?;
     Ok(())
 }
 
@@ -69,13 +110,12 @@ pub(crate) struct Unsent {
     pub envelope: EventEnvelope,
 }
 
-/// The oldest rows that wait, at most `limit`, in the order in which they were written.
-pub(crate) async fn unsent(conn: &mut sql::Conn, limit: usize) -> Result<Vec<Unsent>, Error> {
+/// The oldest rows after a position that wait, at most `limit`, in the order in which they were written.
+pub(crate) async fn unsent(conn: &mut sql::Conn, after: i64, limit: usize) -> Result<Vec<Unsent>, Error> {
+    let unsent =
+        "SELECT position, id, envelope FROM outbox WHERE sent IS NULL AND position > ? ORDER BY position LIMIT ?";
     let rows: Vec<(i64, String, Vec<u8>)> =
-        sql::query_as("SELECT position, id, envelope FROM outbox WHERE sent IS NULL ORDER BY position LIMIT ?")
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(conn)
-            .await?;
+        sql::query_as(unsent).bind(after).bind(i64::try_from(limit).unwrap_or(i64::MAX)).fetch_all(conn).await?;
     rows.into_iter()
         .map(|(position, id, bytes)| {
             let envelope = EventEnvelope::decode(bytes.as_slice()).map_err(|_| Error::Damaged { id })?;
@@ -86,64 +126,64 @@ pub(crate) async fn unsent(conn: &mut sql::Conn, limit: usize) -> Result<Vec<Uns
 
 /// Notes where in the stream each row was published.
 pub(crate) async fn mark_sent(conn: &mut sql::Conn, sent: &[(i64, i64)], now: Timestamp) -> Result<(), Error> {
-    for (position, stream_position) in sent {
-        sql::query("UPDATE outbox SET sent = ?, stream_position = ? WHERE position = ?")
+    // A batch has one position after the other on both sides, so one statement marks it. No other row can lie between.
+    for run in sent.chunk_by(|one, next| next.0 == one.0 + 1 && next.1 == one.1 + 1) {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
+        sql::query("UPDATE outbox SET sent = ?, stream_position = position + ? WHERE position BETWEEN ? AND ?")
             .bind(now.as_micros())
-            .bind(stream_position)
-            .bind(position)
+            .bind(first.1 - first.0)
+            .bind(first.0)
+            .bind(last.0)
             .execute(&mut *conn)
             .await?;
     }
     Ok(())
 }
 
-/// Lets rows that the stream lost wait again: those sent after `stream_position`. Tells how many.
-pub(crate) async fn send_again(conn: &mut sql::Conn, after: i64) -> Result<u64, Error> {
-    let done = sql::query(
-        "UPDATE outbox SET sent = NULL, stream_position = NULL WHERE sent IS NOT NULL AND stream_position > ?",
-    )
-    .bind(after)
-    .execute(conn)
-    .await?;
-    Ok(done)
+/// Lets rows that the stream lost wait again: those sent after `stream_position`, at most `limit`. Tells how many.
+pub(crate) async fn send_again(conn: &mut sql::Conn, after: i64, limit: i64) -> Result<u64, Error> {
+    let again = "UPDATE outbox SET sent = NULL, stream_position = NULL WHERE position IN
+        (SELECT position FROM outbox WHERE stream_position > ? ORDER BY stream_position LIMIT ?)";
+    Ok(sql::query(again).bind(after).bind(limit).execute(conn).await?)
 }
 
-/// A row that was published.
-pub(crate) struct Sent {
-    pub position: i64,
-    pub stream_position: i64,
-    pub id: String,
-}
-
-/// The first and the last row that was published. None when none is kept.
-pub(crate) async fn sent_span(conn: &mut sql::Conn) -> Result<Option<(i64, i64)>, Error> {
-    let (first, last): (Option<i64>, Option<i64>) =
-        sql::query_as("SELECT MIN(position), MAX(position) FROM outbox WHERE sent IS NOT NULL").fetch_one(conn).await?;
-    Ok(first.zip(last))
-}
-
-/// The first row at `position` or after it that was published.
-pub(crate) async fn sent_from(conn: &mut sql::Conn, position: i64) -> Result<Option<Sent>, Error> {
-    let row: Option<(i64, i64, String)> = sql::query_as(
-        "SELECT position, stream_position, id FROM outbox
-         WHERE position >= ? AND sent IS NOT NULL ORDER BY position LIMIT 1",
-    )
-    .bind(position)
-    .fetch_optional(conn)
-    .await?;
-    Ok(row.map(|(position, stream_position, id)| Sent { position, stream_position, id }))
-}
-
-/// Drops rows sent before `horizon`. Gives the highest stream position among them.
-pub(crate) async fn prune(conn: &mut sql::Conn, horizon: Timestamp) -> Result<Option<i64>, Error> {
-    let highest: Option<i64> = sql::query_scalar("SELECT MAX(stream_position) FROM outbox WHERE sent < ?")
-        .bind(horizon.as_micros())
-        .fetch_one(&mut *conn)
-        .await?;
-    if highest.is_some() {
-        sql::query("DELETE FROM outbox WHERE sent < ?").bind(horizon.as_micros()).execute(conn).await?;
+/// The row with the least stream position in a range, of those kept and of the anchors.
+pub(crate) async fn sent_from(conn: &mut sql::Conn, from: i64, before: i64) -> Result<Option<Sent>, Error> {
+    let mut least: Option<(i64, String)> = None;
+    for find in [
+        "SELECT stream_position, id FROM outbox
+            WHERE stream_position >= ? AND stream_position < ? ORDER BY stream_position LIMIT 1",
+        "SELECT stream_position, id FROM outbox_anchors
+            WHERE stream_position >= ? AND stream_position < ? ORDER BY stream_position LIMIT 1",
+    ] {
+        let row: Option<(i64, String)> = sql::query_as(find).bind(from).bind(before).fetch_optional(&mut *conn).await?;
+        least = [least, row].into_iter().flatten().min();
     }
-    Ok(highest)
+    Ok(least.map(|(stream_position, id)| Sent { stream_position, id }))
+}
+
+/// Drops rows sent before `horizon`, about `limit` of them, and keeps how far each key was published. Tells how many.
+pub(crate) async fn prune(conn: &mut sql::Conn, horizon: Timestamp, limit: i64) -> Result<u64, Error> {
+    let end = "SELECT MAX(stream_position) FROM
+        (SELECT stream_position FROM outbox WHERE stream_position IS NOT NULL ORDER BY stream_position LIMIT ?) AS oldest";
+    let end: Option<i64> = sql::query_scalar(end).bind(limit).fetch_one(&mut *conn).await?;
+    let Some(end) = end else { return Ok(0) };
+    let keep = "INSERT INTO outbox_pruned (thing, key, last_sequence, stream_position)
+        SELECT thing, key, MAX(sequence), MAX(stream_position) FROM outbox
+            WHERE stream_position <= ? AND sent < ? GROUP BY thing, key
+        ON CONFLICT (thing, key) DO UPDATE
+        SET last_sequence = excluded.last_sequence, stream_position = excluded.stream_position";
+    sql::query(keep).bind(end).bind(horizon.as_micros()).execute(&mut *conn).await?;
+    let anchor = "INSERT INTO outbox_anchors (stream_position, id)
+        SELECT stream_position, id FROM outbox WHERE stream_position =
+            (SELECT MAX(stream_position) FROM outbox WHERE stream_position <= ? AND sent < ?)
+        ON CONFLICT (stream_position) DO NOTHING";
+    sql::query(anchor).bind(end).bind(horizon.as_micros()).execute(&mut *conn).await?;
+    let newest = "DELETE FROM outbox_anchors WHERE stream_position NOT IN
+        (SELECT stream_position FROM outbox_anchors ORDER BY stream_position DESC LIMIT ?)";
+    sql::query(newest).bind(ANCHORS).execute(&mut *conn).await?;
+    let drop = "DELETE FROM outbox WHERE stream_position <= ? AND sent < ?";
+    Ok(sql::query(drop).bind(end).bind(horizon.as_micros()).execute(conn).await?)
 }
 
 /// How many rows wait, and since when the oldest does.
@@ -153,17 +193,11 @@ pub(crate) async fn waiting(conn: &mut sql::Conn) -> Result<(u64, Option<Timesta
     Ok((count.unsigned_abs(), oldest.map(Timestamp::from_micros)))
 }
 
-/// The keys of which earlier events than those kept were published: thing, key, and the last such sequence.
-pub(crate) async fn forgotten(conn: &mut sql::Conn, limit: i64) -> Result<Vec<(String, String, i64)>, Error> {
-    let forgotten = "SELECT s.thing, s.key, COALESCE(MIN(o.sequence) - 1, s.last) AS forgotten
-        FROM event_sequences s LEFT JOIN outbox o ON o.thing = s.thing AND o.key = s.key
-        GROUP BY s.thing, s.key HAVING COALESCE(MIN(o.sequence) - 1, s.last) > 0 ORDER BY s.thing, s.key LIMIT ?";
-    Ok(sql::query_as(forgotten).bind(limit).fetch_all(conn).await?)
-}
-
-/// Whether a row was sent before `horizon`.
+/// Whether the first row of those kept was sent before `horizon`.
 pub(crate) async fn has_sent_before(conn: &mut sql::Conn, horizon: Timestamp) -> Result<bool, Error> {
     let oldest: Option<i64> =
-        sql::query_scalar("SELECT MIN(sent) FROM outbox WHERE sent IS NOT NULL").fetch_one(conn).await?;
+        sql::query_scalar("SELECT sent FROM outbox WHERE stream_position IS NOT NULL ORDER BY stream_position LIMIT 1")
+            .fetch_optional(conn)
+            .await?;
     Ok(oldest.is_some_and(|sent| sent < horizon.as_micros()))
 }

@@ -19,7 +19,7 @@ pub async fn queue_stats(
     for consumer in consumers {
         let lag = bus.lag(consumer).await?;
         let name = consumer.name;
-        let dead = db.read(move |conn| Box::pin(dead_letters::count(conn, name))).await?;
+        let dead = db.read(move |conn| Box::pin(dead_letters::summary(conn, name))).await?.letters;
         queues.push(Queue {
             name: name.to_owned(),
             waiting: lag.waiting,

@@ -71,8 +71,8 @@ pub const CONSUMERS: &[&ConsumerSpec] =
 /// The largest envelope that a bus takes, in bytes. Events are small: what is large travels as an object.
 pub const MAX_ENVELOPE_BYTES: usize = 512 * 1024;
 
-/// The most events that are published in one batch.
-pub const MAX_BATCH: usize = 256;
+/// The most events that are published in one batch; JetStream takes no more in an atomic one.
+pub const MAX_BATCH: usize = 1000;
 
 #[cfg(test)]
 mod tests {

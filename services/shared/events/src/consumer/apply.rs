@@ -1,17 +1,21 @@
-//! The transaction that gives one event its effect.
+//! The transactions that give events their effect, or judge their failure.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use proto::common::v1::EventEnvelope;
-use tracing::{Instrument, Span};
+use tracing::Span;
 use types::Timestamp;
 
-use super::{Fate, failure};
-use crate::inbox::{self, Decision};
-use crate::{Error, Handler, HandlerError, trace};
+use super::failure::Patience;
+use crate::handler::Applying;
+use crate::inbox::{self, Applied, Grave, Key, Trouble, Verdict};
+use crate::{Error, Handler, HandlerError, event, trace};
 
 /// An event with what its handler prepared.
 pub(super) struct Ready<H: Handler> {
     pub event: EventEnvelope,
-    /// None for an event that is expected to be parked.
+    /// None for an event that is expected to be parked, or to have had its effect.
     pub prepared: Option<H::Prepared>,
     pub span: Span,
 }
@@ -19,26 +23,6 @@ pub(super) struct Ready<H: Handler> {
 impl<H: Handler> Ready<H> {
     pub fn unprepared(event: EventEnvelope) -> Self {
         Self { event, prepared: None, span: Span::none() }
-    }
-}
-
-/// What the transaction did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Applied {
-    Yes,
-    Before,
-    Parked,
-    TooEarly,
-}
-
-impl Applied {
-    pub fn fate(self, deliveries: u32) -> Fate {
-        match self {
-            Self::Yes => Fate::Applied,
-            Self::Before => Fate::Duplicate,
-            Self::Parked => Fate::Parked,
-            Self::TooEarly => Fate::Early(failure::early(deliveries)),
-        }
     }
 }
 
@@ -75,37 +59,102 @@ pub(super) fn span(consumer: &'static str, event: &EventEnvelope) -> Span {
     span
 }
 
-/// Decides again, now under the writer's lock, and applies. `from_row` says that the event lies here as a dead letter
-/// or a parked row, so that its own letter does not block it.
+pub(super) fn key_of(event: &EventEnvelope) -> Key {
+    (event::thing(&event.subject).to_owned(), event.key.clone())
+}
+
+/// Settles events under the lock of their keys: gives effects, parks, records. All or nothing.
+///
+/// `from_rows` says that the events lie here as dead letters or parked rows.
 pub(super) async fn apply<H: Handler>(
     conn: &mut sql::Conn,
     consumer: &'static str,
     handler: &H,
-    ready: &Ready<H>,
-    from_row: bool,
+    events: &[Arc<Ready<H>>],
+    from_rows: bool,
     now: Timestamp,
-) -> Result<Applied, Failure> {
-    let event = &ready.event;
-    let mut standing = inbox::standing(conn, consumer, event).await?;
-    if from_row && standing.blocked_at == Some(event.sequence) {
-        standing.blocked_at = None;
-    }
-    match inbox::decide(standing, event.sequence) {
-        Decision::Duplicate => Ok(Applied::Before),
-        Decision::Gap => Ok(Applied::TooEarly),
-        Decision::Park => {
-            inbox::park(conn, consumer, event, now).await?;
-            Ok(Applied::Parked)
-        }
-        Decision::Apply => {
-            // It was to be parked, and its key was set free since: it comes again, and is prepared then.
-            let Some(prepared) = &ready.prepared else { return Ok(Applied::TooEarly) };
-            handler.handle(conn, event, prepared).instrument(ready.span.clone()).await.map_err(Failure::Handler)?;
-            inbox::record(conn, consumer, event).await?;
-            if standing.traces || from_row {
-                inbox::clear(conn, consumer, event).await?;
+) -> Result<Vec<Applied>, Failure> {
+    let keys: Vec<Key> = events.iter().map(|ready| key_of(&ready.event)).collect();
+    let distinct: Vec<Key> = keys.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
+    let before = inbox::lock(conn, consumer, &distinct).await?;
+    let mut standings = before.clone();
+    let applied: Vec<Applied> = keys
+        .iter()
+        .zip(events)
+        .map(|(key, ready)| {
+            let standing = standings.get_mut(key).expect("each key is locked");
+            inbox::settle(standing, ready.event.sequence, from_rows, ready.prepared.is_some())
+        })
+        .collect();
+
+    handler.handle_all(conn, &applying(events, &applied)).await.map_err(Failure::Handler)?;
+    let advanced: Vec<_> = distinct
+        .iter()
+        .filter(|key| standings[*key].last > before[*key].last)
+        .map(|key| (key, standings[key].last))
+        .collect();
+    inbox::record_all(conn, consumer, &advanced).await?;
+    for ((ready, applied), key) in events.iter().zip(&applied).zip(&keys) {
+        let standing = standings[key];
+        match applied {
+            Applied::Parked => inbox::park(conn, consumer, &ready.event, now).await?,
+            // What is settled may have left something here while it was not.
+            Applied::Yes | Applied::Before
+                if (standing.traces || from_rows) && ready.event.sequence <= standing.last =>
+            {
+                inbox::clear(conn, consumer, &ready.event).await?;
             }
-            Ok(Applied::Yes)
+            Applied::Yes | Applied::Before | Applied::TooEarly => {}
         }
     }
+    Ok(applied)
+}
+
+fn applying<'a, H: Handler>(events: &'a [Arc<Ready<H>>], applied: &[Applied]) -> Vec<Applying<'a, H::Prepared>> {
+    let having = events.iter().zip(applied).filter(|(_, applied)| **applied == Applied::Yes);
+    having
+        .filter_map(|(ready, _)| {
+            let prepared = ready.prepared.as_ref()?;
+            Some(Applying { event: &ready.event, prepared, span: &ready.span })
+        })
+        .collect()
+}
+
+/// A failure, as it is judged and told.
+#[derive(Debug, Clone)]
+pub(super) struct Cause {
+    pub trouble: Trouble,
+    pub reason: String,
+    pub message: String,
+}
+
+/// Judges the failure of one event under the lock of its key, and counts or buries it.
+pub(super) async fn fail(
+    conn: &mut sql::Conn,
+    consumer: &'static str,
+    event: &EventEnvelope,
+    from_row: bool,
+    cause: Cause,
+    patience: Patience,
+    now: Timestamp,
+) -> Result<Verdict, Error> {
+    let key = key_of(event);
+    let standing = inbox::lock(conn, consumer, std::slice::from_ref(&key)).await?[&key];
+    let tried = inbox::tries(conn, consumer, &event.id).await?;
+    let after = |attempts| patience.after(attempts);
+    let verdict = inbox::judge(standing, event.sequence, from_row, cause.trouble, tried, after);
+    match verdict {
+        Verdict::Before if event.sequence <= standing.last => inbox::clear(conn, consumer, event).await?,
+        Verdict::Before | Verdict::TooEarly => {}
+        Verdict::Park => inbox::park(conn, consumer, event, now).await?,
+        Verdict::Again { attempts, .. } => {
+            inbox::note_tries(conn, consumer, &event.id, attempts, (&cause.reason, &cause.message)).await?;
+        }
+        Verdict::Bury { attempts } => {
+            let id = uuid::Uuid::now_v7().simple().to_string();
+            let grave = Grave { id, reason: cause.reason, message: cause.message, attempts };
+            inbox::bury(conn, consumer, event, &grave, now).await?;
+        }
+    }
+    Ok(verdict)
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use proto::common::v1::EventEnvelope;
 
-use super::{Consumer, Fate};
-use crate::inbox::{self, Grave};
-use crate::{Error, Handler, HandlerError, error};
+use super::apply::Cause;
+use crate::inbox::{Trouble, Verdict};
+use crate::{HandlerError, error};
 
 /// How failed events are tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Default for Patience {
 
 impl Patience {
     /// The wait after so many failed tries. None: give up.
-    pub(super) fn after(&self, attempts: u32) -> Option<Duration> {
+    pub(crate) fn after(&self, attempts: u32) -> Option<Duration> {
         (attempts < self.max_attempts).then(|| doubled(self.first_wait, attempts, self.max_wait))
     }
 }
@@ -43,56 +43,34 @@ fn doubled(first: Duration, times: u32, max: Duration) -> Duration {
     first.saturating_mul(factor).min(max)
 }
 
-impl<H: Handler> Consumer<H> {
-    /// Counts a failed try, and gives the event up when that was the last or more tries would not help.
-    pub(super) async fn fail(
-        &self,
-        event: &EventEnvelope,
-        failure: HandlerError,
-        deliveries: u32,
-    ) -> Result<Fate, Error> {
-        match failure {
-            HandlerError::NotYet(cause) => {
-                tracing::debug!(consumer = self.spec.name, event.id, event.key, cause, "the event waits for another");
-                Ok(Fate::Early(early(deliveries)))
-            }
-            HandlerError::Retry { reason, source } => {
-                let message = error::chain(&*source);
-                let attempts = self.count_try(event, &reason, &message).await?;
-                match self.patience.after(attempts) {
-                    Some(wait) => {
-                        tracing::warn!(
-                            consumer = self.spec.name,
-                            event.id,
-                            event.key,
-                            attempts,
-                            reason,
-                            message,
-                            "an event could not be applied; it is tried again"
-                        );
-                        Ok(Fate::Failed(wait))
-                    }
-                    None => self.bury(event, reason, message, attempts).await,
-                }
-            }
-            HandlerError::Poison { reason, message } => {
-                let attempts = self.count_try(event, &reason, &message).await?;
-                self.bury(event, reason, message, attempts).await
-            }
+/// What is judged of a failure, and what is told of it.
+pub(super) fn cause(failure: HandlerError) -> Cause {
+    match failure {
+        HandlerError::NotYet(message) => Cause { trouble: Trouble::NotYet, reason: String::new(), message },
+        HandlerError::Retry { reason, source } => {
+            Cause { trouble: Trouble::Retry, reason, message: error::chain(&*source) }
         }
+        HandlerError::Poison { reason, message } => Cause { trouble: Trouble::Poison, reason, message },
     }
+}
 
-    async fn count_try(&self, event: &EventEnvelope, reason: &str, message: &str) -> Result<u32, Error> {
-        let (consumer, id) = (self.spec.name, event.id.clone());
-        let (reason, message) = (reason.to_owned(), message.to_owned());
-        self.db
-            .write(move |conn| Box::pin(async move { inbox::count_try(conn, consumer, &id, &reason, &message).await }))
-            .await
-    }
-
-    async fn bury(&self, event: &EventEnvelope, reason: String, message: String, attempts: u32) -> Result<Fate, Error> {
-        tracing::error!(
-            consumer = self.spec.name,
+/// Logs what became of a failure.
+pub(super) fn tell(consumer: &'static str, event: &EventEnvelope, cause: &Cause, verdict: Verdict) {
+    let Cause { reason, message, .. } = cause;
+    match verdict {
+        Verdict::Before | Verdict::Park => {}
+        Verdict::TooEarly => tracing::debug!(consumer, event.id, event.key, message, "the event waits for another"),
+        Verdict::Again { attempts, .. } => tracing::warn!(
+            consumer,
+            event.id,
+            event.key,
+            attempts,
+            reason,
+            message,
+            "an event could not be applied; it is tried again"
+        ),
+        Verdict::Bury { attempts } => tracing::error!(
+            consumer,
             event.id,
             event.subject,
             event.key,
@@ -100,13 +78,7 @@ impl<H: Handler> Consumer<H> {
             reason,
             message,
             "an event was given up and blocks its key; redrive or purge the dead letter"
-        );
-        let (consumer, now, event) = (self.spec.name, self.db.now(), event.clone());
-        let grave = Grave { id: uuid::Uuid::now_v7().simple().to_string(), reason, message, attempts };
-        self.db
-            .write(move |conn| Box::pin(async move { inbox::bury(conn, consumer, &event, &grave, now).await }))
-            .await?;
-        Ok(Fate::Dead)
+        ),
     }
 }
 

@@ -4,12 +4,13 @@ use std::sync::Mutex;
 use std::task::Poll;
 
 use async_trait::async_trait;
+use proto::common::v1::EventEnvelope;
 use testkit::ManualClock;
 use types::{DeadLetters, OperateError};
 
 use super::*;
 use crate::topology::{self, CATALOG_DISCOVERY};
-use crate::{DeadLetterStore, Event, Relay, SqliteLog, outbox};
+use crate::{DeadLetterStore, Event, HandlerError, Relay, SqliteLog, outbox};
 
 mod unkind;
 
@@ -187,8 +188,12 @@ async fn a_death_between_effect_and_acknowledgement_has_no_second_effect() {
     let fixture = Fixture::new().await;
     fixture.publish(&["a", "a"]).await;
     let mut first = fixture.consumer();
-    let deliveries = first.fetch(Duration::ZERO).await.unwrap();
-    first.apply_batch(&deliveries).await.unwrap();
+    let (mut round, mut action) = (Round::default(), Action::Due);
+    while !matches!(action, Action::Answer { .. }) {
+        let input = first.perform(action).await.unwrap();
+        action = round.next(input);
+    }
+    assert_eq!(fixture.effects_of("a").await, [1, 2]);
     drop(first);
     fixture.clock.advance(CATALOG_DISCOVERY.ack_wait);
     let progress = fixture.rounds(&mut fixture.consumer(), 1).await;

@@ -1,6 +1,7 @@
 //! Makes the streams and consumers that the topology declares, and puts right what was changed by hand.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::jetstream::ErrorCode;
@@ -48,7 +49,11 @@ impl Bus {
             None => {
                 let service = declared_service(&format!("millrace.{service}"))?;
                 tracing::warn!(service, "the event stream is gone; it is made anew");
-                self.declare_stream(service).await
+                let made = self.declare_stream(service).await?;
+                // Relays look at it as if the connection had been made anew.
+                self.anew.fetch_add(1, Ordering::SeqCst);
+                self.published.send_modify(|count| *count += 1);
+                Ok(made)
             }
         }
     }
@@ -81,7 +86,10 @@ impl Bus {
         tracing::warn!(stream = wanted.name, "the event stream was changed by hand; it is put right");
         match self.api.call(&format!("STREAM.UPDATE.{}", wanted.name), &wanted).await? {
             Ok(info) => Ok(info),
-            Err(refusal) => Err(conflict(&wanted.name, "some setting", &refusal.to_string())),
+            Err(refusal) => {
+                let message = format!("{refusal}; set it as `docs/operations.md` says, or delete the stream");
+                Err(conflict(&wanted.name, changed(&found.config, &wanted), &message))
+            }
         }
     }
 
@@ -115,16 +123,31 @@ impl Bus {
     fn put_right(&self, service: &str, found: &stream::Config) -> Result<stream::Config, BusError> {
         let fixed = |setting, message| Err(conflict(&found.name, setting, message));
         if found.storage != StorageType::File {
-            return fixed("storage", "it lies in memory, and would be lost with the server");
+            return fixed(
+                "storage",
+                "it lies in memory, and would be lost with the server; delete it, and it is made anew and filled again",
+            );
         }
         if found.sealed {
-            return fixed("sealed", "it takes no events any more");
+            return fixed(
+                "sealed",
+                "it takes no events any more; copy what you need, delete it, and it is made anew and filled again",
+            );
         }
         if found.mirror.is_some() {
-            return fixed("mirror", "it is a copy of another stream");
+            return fixed("mirror", "it is a copy of another stream; delete it, or choose another `prefix`");
         }
         if found.persist_mode == Some(PersistenceMode::Async) {
-            return fixed("persist_mode", "it acknowledges before it writes");
+            return fixed(
+                "persist_mode",
+                "it acknowledges before it writes; delete it, and it is made anew and filled again",
+            );
+        }
+        if found.deny_purge {
+            return fixed(
+                "deny_purge",
+                "what is old could not be dropped; delete it, and it is made anew and filled again",
+            );
         }
         let ours = self.stream_config(service);
         // Subjects that somebody added do no harm, and losing them might.
@@ -280,7 +303,9 @@ impl Bus {
             }
             tracing::warn!(consumer = spec.name, after, "the consumer takes again what its stream lost");
             let method = format!("CONSUMER.RESET.{stream}.{}", self.names.consumer(spec.name));
-            let reset = self.api.call::<IgnoredAny>(&method, &Reset { seq: after + 1 }).await?;
+            // What is out below comes again too: a reset forgets it.
+            let seq = after.min(info.ack_floor.stream_sequence) + 1;
+            let reset = self.api.call::<IgnoredAny>(&method, &Reset { seq }).await?;
             reset.map_err(|refusal| self.api.refused(&refusal))?;
         }
         Ok(())
@@ -315,6 +340,26 @@ fn other_kind(found: &consumer::Config) -> bool {
     found.deliver_subject.is_some()
         || found.ack_policy != AckPolicy::Explicit
         || found.deliver_policy != DeliverPolicy::All
+}
+
+/// The first setting that is to be changed.
+fn changed(found: &stream::Config, wanted: &stream::Config) -> &'static str {
+    let settings = [
+        ("subjects", found.subjects != wanted.subjects),
+        ("retention", found.retention != wanted.retention),
+        ("max_age", found.max_age != wanted.max_age),
+        ("max_msgs", found.max_messages != wanted.max_messages),
+        ("max_msgs_per_subject", found.max_messages_per_subject != wanted.max_messages_per_subject),
+        ("max_bytes", found.max_bytes != wanted.max_bytes),
+        ("max_msg_size", found.max_message_size != wanted.max_message_size),
+        ("discard", found.discard != wanted.discard),
+        ("num_replicas", found.num_replicas != wanted.num_replicas),
+        ("duplicate_window", found.duplicate_window != wanted.duplicate_window),
+        ("allow_atomic", found.allow_atomic_publish != wanted.allow_atomic_publish),
+        ("subject_transform", found.subject_transform != wanted.subject_transform),
+        ("no_ack", found.no_ack != wanted.no_ack),
+    ];
+    settings.into_iter().find(|(_, changed)| *changed).map_or("discard_new_per_subject", |(name, _)| name)
 }
 
 fn conflict(stream: &str, setting: &'static str, message: &str) -> BusError {

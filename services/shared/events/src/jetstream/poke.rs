@@ -3,43 +3,24 @@
 use async_nats::Client;
 use futures::StreamExt;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use super::names::Names;
 use crate::BusError;
 
-/// Listens to the pokes of other processes until it is dropped.
-pub(super) struct Listener(JoinHandle<()>);
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// Passes the pokes of every publisher on to `published`.
+/// Passes the pokes of every publisher on to `published`, until the connection is closed.
 ///
 /// A poke follows the acknowledgement, so whoever looks finds the events; listening to their subjects would be told of
 /// a batch before it is stored, and would carry every payload a second time. One may be lost: loops look by themselves.
-pub(super) async fn listen(
-    client: &Client,
-    names: &Names,
-    published: watch::Sender<u64>,
-) -> Result<Listener, BusError> {
+pub(super) async fn listen(client: &Client, names: &Names, published: &watch::Sender<u64>) -> Result<(), BusError> {
     let mut pokes = client.subscribe(names.poke()).await.map_err(BusError::unavailable)?;
     // The server must know of the subscription before anybody publishes.
     client.flush().await.map_err(BusError::unavailable)?;
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "it belongs to the connection, which is a task of the driver itself, \
-        holds no work, and ends with the bus"
-    )]
-    let task = tokio::spawn(async move {
-        while pokes.next().await.is_some() {
-            published.send_modify(|count| *count += 1);
-        }
-    });
-    Ok(Listener(task))
+    // What was published before is not poked for.
+    published.send_modify(|count| *count += 1);
+    while pokes.next().await.is_some() {
+        published.send_modify(|count| *count += 1);
+    }
+    Ok(())
 }
 
 /// Tells all processes that something was published.

@@ -16,6 +16,8 @@ use crate::{BusError, topology};
 const OLDEST: Version = Version(2, 14, 0);
 /// The first server that syncs an atomic batch before it acknowledges it.
 pub(super) const SYNCS_BATCHES: Version = Version(2, 15, 1);
+/// The longest pause between two tries to connect: a server that is back is not to wait for us.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// What the headers of an event take at most, besides its envelope.
 const HEADER_BYTES: usize = 16 * 1024;
 
@@ -62,7 +64,9 @@ pub(super) async fn connect(
         .connection_timeout(settings.timeout.as_duration())
         .request_timeout(Some(settings.timeout.as_duration()))
         .ping_interval(Duration::from_secs(10))
-        .reconnect_delay_callback(|attempts| Duration::from_millis(attempts.min(20) as u64 * 100))
+        .reconnect_delay_callback(|attempts| {
+            LONGEST_PAUSE.min(Duration::from_millis(100) * u32::try_from(attempts).unwrap_or(u32::MAX))
+        })
         .event_callback(move |event| {
             log(&event);
             // Whoever waits for events looks again: what came meanwhile poked nobody.

@@ -8,7 +8,7 @@ use crate::conformance::{event, every_promise};
 use crate::topology::{CATALOG_DISCOVERY, DATASET_ANNOUNCED, PROFILING_DISCOVERY};
 
 mod cuts;
-mod nats;
+pub(crate) mod nats;
 mod tls;
 
 use nats::Nats;
@@ -216,10 +216,16 @@ async fn a_publication_of_another_process_pokes() {
     let Some(server) = Nats::start("a_publication_of_another_process_pokes") else { return };
     let (here, there) = (server.bus().await, server.bus().await);
     let mut poke = here.published();
-    // The connection itself pokes once.
-    testkit::eventually!(*poke.borrow_and_update() > 0);
-    there.publish(&announced(1..=1)).await.unwrap();
-    tokio::time::timeout(SOON, poke.changed()).await.unwrap().unwrap();
+    let heard = async {
+        // The connection pokes once, and so does the listener once it hears.
+        testkit::eventually!(*poke.borrow_and_update() > 1);
+        there.publish(&announced(1..=1)).await.unwrap();
+        tokio::time::timeout(SOON, poke.changed()).await.unwrap().unwrap();
+    };
+    tokio::select! {
+        () = heard => {}
+        ended = here.tend() => panic!("the listener ended: {ended:?}"),
+    }
 }
 
 #[tokio::test]

@@ -1,15 +1,16 @@
 //! The tables of the log.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use prost::Message;
 use proto::common::v1::EventEnvelope;
+use sql::Bind;
 use types::Timestamp;
 
 use super::Row;
 use super::delivery::{Deliveries, Stored};
 use super::subscription::Shared;
-use crate::{BusError, StreamState, event, topology};
+use crate::{BusError, StreamState, event, rows, topology};
 
 /// Makes what the topology declares and is not there yet.
 pub(super) async fn declare(conn: &mut sql::Conn, now: Timestamp) -> Result<(), BusError> {
@@ -31,23 +32,21 @@ pub(super) async fn declare(conn: &mut sql::Conn, now: Timestamp) -> Result<(), 
 }
 
 /// Appends; what is there already keeps its position.
-pub(super) async fn insert(conn: &mut sql::Conn, rows: Vec<Row>, now: Timestamp) -> Result<Vec<u64>, BusError> {
-    // Setting the id to itself makes the statement return the row that is there.
-    let insert = "INSERT INTO log (id, service, thing, envelope, published) VALUES (?, ?, ?, ?, ?)
-        ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING position";
-    let mut positions = Vec::with_capacity(rows.len());
-    for row in rows {
-        let position: i64 = sql::query_scalar(insert)
-            .bind(row.id)
-            .bind(row.service)
-            .bind(row.thing)
-            .bind(row.bytes)
-            .bind(now.as_micros())
-            .fetch_one(&mut *conn)
-            .await?;
-        positions.push(position.unsigned_abs());
+pub(super) async fn insert(conn: &mut sql::Conn, events: Vec<Row>, now: Timestamp) -> Result<Vec<u64>, BusError> {
+    let mut positions = HashMap::with_capacity(events.len());
+    for part in rows::parts(&events) {
+        // Setting the id to itself makes the statement return the row that is there.
+        let mut insert = sql::Builder::new("INSERT INTO log (id, service, thing, envelope, published) VALUES ");
+        insert
+            .push_rows(part, |row| {
+                let (id, service, thing) = ((&row.id).value(), (&row.service).value(), (&row.thing).value());
+                vec![id, service, thing, (&row.bytes).value(), now.as_micros().value()]
+            })
+            .push(" ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING id, position");
+        let appended: Vec<(String, i64)> = insert.build_as().fetch_all(&mut *conn).await?;
+        positions.extend(appended);
     }
-    Ok(positions)
+    Ok(events.iter().map(|row| positions[&row.id].unsigned_abs()).collect())
 }
 
 /// Reads the events at the positions `again`, then up to `room` events of `things` after `cursor`.

@@ -1,34 +1,31 @@
 //! TLS, with certificates on both sides.
 
-use std::path::Path;
-use std::process::Command;
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 
 use super::*;
 
-/// Runs `openssl` in `dir`; `line` is split at blanks.
-fn openssl(program: &Path, dir: &Path, line: &str) {
-    let output = Command::new(program).args(line.split(' ')).current_dir(dir).output().unwrap();
-    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
 /// An authority `ca.pem`, and `leaf.pem` with `leaf.key` for 127.0.0.1.
-fn certificates(program: &Path) -> tempfile::TempDir {
+fn certificates() -> tempfile::TempDir {
     let dir = testkit::temp_dir();
-    let new = "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
-    openssl(program, dir.path(), &format!("{new} -x509 -keyout ca.key -out ca.pem -days 2 -subj /CN=ca"));
-    let leaf = "-keyout leaf.key -out leaf.csr -subj /CN=leaf -addext subjectAltName=IP:127.0.0.1";
-    openssl(program, dir.path(), &format!("{new} {leaf}"));
-    let sign =
-        "x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -copy_extensions copy -out leaf.pem";
-    openssl(program, dir.path(), sign);
+    let write = |name: &str, text: String| std::fs::write(dir.path().join(name), text).unwrap();
+    let (ca_key, leaf_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let mut ca = CertificateParams::new(Vec::new()).unwrap();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    ca.distinguished_name.push(DnType::CommonName, "ca");
+    write("ca.pem", ca.self_signed(&ca_key).unwrap().pem());
+    let mut leaf = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    leaf.distinguished_name.push(DnType::CommonName, "leaf");
+    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    let issuer = Issuer::new(ca, ca_key);
+    write("leaf.pem", leaf.signed_by(&leaf_key, &issuer).unwrap().pem());
+    write("leaf.key", leaf_key.serialize_pem());
     dir
 }
 
 #[tokio::test]
 async fn certificates_of_both_sides_are_checked() {
     let test = "certificates_of_both_sides_are_checked";
-    let Some(program) = testkit::command(test, "openssl").found() else { return };
-    let dir = certificates(&program);
+    let dir = certificates();
     let file = |name: &str| dir.path().join(name);
     let tls = format!(
         "tls {{ cert_file: {:?}, key_file: {:?}, ca_file: {:?}, verify: true }}",
