@@ -204,3 +204,54 @@ async fn more_than_a_batch_is_published_whole() {
     assert_eq!((stats[0].name.as_str(), stats[0].waiting), ("discovery.outbox", 0));
     assert_eq!((stats[1].name.as_str(), stats[1].waiting), ("catalog.discovery", 2600));
 }
+
+#[tokio::test]
+async fn of_several_relays_one_publishes_and_another_takes_over_when_its_lease_is_over() {
+    let fixture = Fixture::new().await;
+    let log = fixture.log().await;
+    let (mut one, mut two) = (fixture.relay(&log).shared(), fixture.relay(&log).shared());
+    fixture.append(&["a"]).await;
+    assert_eq!(one.reconcile().await.unwrap().published, 1);
+    fixture.append(&["a"]).await;
+    let round = two.reconcile().await.unwrap();
+    assert_eq!((round.published, round.stands_by), (0, true));
+    // The first one is gone.
+    fixture.clock.advance(LEASE);
+    assert_eq!(two.reconcile().await.unwrap().published, 1);
+    fixture.append(&["a"]).await;
+    assert!(one.reconcile().await.unwrap().stands_by, "it woke up again");
+    two.release().await.unwrap();
+    fixture.clock.advance(LEASE);
+    assert_eq!(one.reconcile().await.unwrap().published, 1);
+    assert_eq!(published(&log).await, keys(&[("a", 1), ("a", 2), ("a", 3)]));
+}
+
+#[tokio::test]
+async fn a_copy_older_than_what_is_kept_is_told_by_the_keys_that_it_lacks_alone() {
+    let fixture = Fixture::new().await;
+    let log = fixture.log().await;
+    let mut relay = fixture.relay(&log);
+    fixture.append(&["a"]).await;
+    relay.reconcile().await.unwrap();
+    fixture.clock.advance(2 * HOUR);
+    relay.reconcile().await.unwrap();
+    log.close().await;
+    let copy = std::fs::read(fixture.log_file()).unwrap();
+    let log = fixture.log().await;
+    let mut relay = fixture.relay(&log);
+    fixture.append(&["b"]).await;
+    relay.reconcile().await.unwrap();
+    fixture.clock.advance(2 * HOUR);
+    relay.reconcile().await.unwrap();
+    fixture.append(&["c"]).await;
+    relay.reconcile().await.unwrap();
+    log.close().await;
+    for suffix in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(fixture.dir.path().join(format!("events.db{suffix}")));
+    }
+    std::fs::write(fixture.log_file(), copy).unwrap();
+    let log = fixture.log().await;
+    let round = fixture.relay(&log).reconcile().await.unwrap();
+    assert_eq!((round.again, round.lost.as_str()), (1, "millrace.discovery.dataset b up to 1"));
+    assert_eq!(published(&log).await, keys(&[("a", 1), ("c", 1)]));
+}
