@@ -1,10 +1,15 @@
 //! What the code under test logged.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use tracing::subscriber::DefaultGuard;
+use tracing::Dispatch;
+use tracing::subscriber::{DefaultGuard, NoSubscriber};
 use tracing_subscriber::fmt::MakeWriter;
+
+/// While there is one subscriber alone, `tracing` asks the thread that comes to a line first whether anybody wants it, and
+/// keeps a no for all threads. With a second it asks each time.
+static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
 
 /// Collects what this thread logs, from debug level on, until it is dropped.
 ///
@@ -18,6 +23,7 @@ pub struct CapturedLogs {
 impl CapturedLogs {
     /// Begins to collect.
     pub fn start() -> Self {
+        LazyLock::force(&SECOND);
         let lines = Buffer::default();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::DEBUG)
