@@ -37,6 +37,7 @@ pub fn register(tasks: &mut Tasks, catalog: &Catalog, bus: &Arc<dyn EventBus>) {
     let (all, period) = (tasks.scope(), &config.period);
     let (database, committed) = (&catalog.database, || catalog.database.changed());
 
+    // It is alone with its outbox even on a server of many processes, by the lease of the role.
     let relay = Relay::new(database.clone(), bus.clone(), "catalog", config.outbox_retention.as_duration());
     tasks.add_poked("relay", period.relay, committed(), Box::new(Publish(relay)));
     let discovery = consume(catalog, bus, &CATALOG_DISCOVERY, FromDiscovery::new(catalog.clone()));

@@ -124,6 +124,7 @@ async fn assemble(config: Config, deps: Deps) -> Result<(Discovery, Queue, Tasks
     tasks.add_poked("removal", Period::secs(5), database.changed(), Box::new(removal));
     tasks.add("history", Period::secs(600), Box::new(History { store, kept: config.kept_crawls, scope }));
     let relay = Relay::new(database.clone(), bus, ROLE, config.outbox_retention.as_duration());
+    let relay = if sole_owner { relay } else { relay.shared() };
     tasks.add_poked("relay", config.relay_every, database.changed(), Box::new(RelayOutbox(relay)));
     Ok((discovery, queue, tasks))
 }

@@ -150,6 +150,7 @@ async fn tell_given_up(conn: &mut Conn, row: &sql::work::WorkRow) -> Result<(), 
 fn add_feeds(tasks: &mut Tasks, config: &Config, deps: &Deps) {
     let (db, bus) = (&deps.database, &deps.bus);
     let relay = ::events::Relay::new(db.clone(), bus.clone(), ROLE, config.outbox_retention.as_duration());
+    let relay = if deps.sole_owner { relay } else { relay.shared() };
     tasks.add_poked("relay", config.period, db.changed(), Box::new(Relay(relay)));
     let patience = Patience { max_attempts: config.consumers.max_attempts, ..Patience::default() };
     let max_attempts = config.jobs.max_attempts;

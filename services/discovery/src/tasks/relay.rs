@@ -13,4 +13,9 @@ impl Reconcile for RelayOutbox {
         let round = self.0.reconcile().await?;
         Ok(Report { summary: round.to_string(), again: round.more })
     }
+
+    /// Of several processes another publishes from now on.
+    async fn end(&mut self) -> Result<(), BoxError> {
+        Ok(self.0.release().await?)
+    }
 }

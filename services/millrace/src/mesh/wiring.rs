@@ -53,7 +53,11 @@ pub async fn build(
     let fetcher = Fetcher::new(stores.settings.policy(stores.dir.path().to_owned())).map_err(failed)?;
     let sweep = objects.as_ref().and_then(|objects| stores.sweep(objects));
     let tasks = certificates.reloading().into_iter().chain(sweep).collect();
-    let mesh = Mesh { served: BTreeMap::new(), tasks, beside: Vec::new() };
+    let beside = match &bus {
+        Some(bus) if !stores.settings.events.url.is_empty() => vec![hearing(bus.clone())],
+        Some(_) | None => Vec::new(),
+    };
+    let mesh = Mesh { served: BTreeMap::new(), tasks, beside };
     let keys = Keys::open(&stores.settings.identity, shape, &stores.clock)?;
     let mut wiring = Wiring { stores, certificates, keys, fetcher, databases: Vec::new(), lease: None, mesh };
     let door = match shape.has(Role::Gateway) {
@@ -241,6 +245,26 @@ async fn listen(database: Database, stop: CancellationToken) -> Result<(), BoxEr
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             Err(error) = database.listen() => tracing::warn!(%error, "commits of other processes are not heard"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(AGAIN) => {}
+        }
+    }
+}
+
+/// Hears of what other processes publish, so that consumers look at once. Without it they look by themselves.
+fn hearing(bus: Arc<dyn EventBus>) -> (String, Beside) {
+    ("listening to the event bus".to_owned(), Box::new(|stop| Box::pin(tend(bus, stop))))
+}
+
+async fn tend(bus: Arc<dyn EventBus>, stop: CancellationToken) -> Result<(), BoxError> {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            tended = bus.tend() => if let Err(error) = tended {
+                tracing::warn!(%error, "publications of other processes are not heard");
+            },
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),

@@ -22,6 +22,11 @@ impl Reconcile for Relay {
         let round = self.0.reconcile().await?;
         Ok(Report { summary: round.to_string(), again: round.more })
     }
+
+    /// Of several processes another publishes from now on.
+    async fn end(&mut self) -> Result<(), BoxError> {
+        Ok(self.0.release().await?)
+    }
 }
 
 /// Applies the events of one consumer.

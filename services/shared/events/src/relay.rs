@@ -115,9 +115,13 @@ impl Relay {
         }
     }
 
-    /// Lets another relay lead at once. Call it when this one ends; a relay that is killed is waited for until its
-    /// lease is over.
+    /// Lets a relay that starts from now on lead at once. Call it when this one ends; a relay that is killed is waited
+    /// for until its lease is over. Those that stand by already look again at that time. Does nothing for one that is
+    /// alone.
     pub async fn release(&self) -> Result<(), Error> {
+        if !self.shared {
+            return Ok(());
+        }
         let (service, holder) = (self.service, self.holder.clone());
         self.db.write(move |conn| Box::pin(async move { state::release(conn, service, &holder).await })).await
     }

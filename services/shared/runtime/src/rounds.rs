@@ -17,8 +17,8 @@ use crate::{Period, Report};
 const FIRST_BACK_OFF: Duration = Duration::from_millis(100);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(30);
 
-/// Runs rounds of `entry` until `stop`. A round that is under way then is finished; the supervisor drops it when it
-/// takes too long.
+/// Runs rounds of `entry` until `stop`, and ends it. A round that is under way then is finished; the supervisor drops it
+/// when it takes too long.
 pub(crate) async fn run(mut entry: Entry, board: Arc<Board>, clock: Arc<dyn Clock>, stop: CancellationToken) {
     let mut failures = 0;
     while !stop.is_cancelled() {
@@ -36,6 +36,9 @@ pub(crate) async fn run(mut entry: Entry, board: Arc<Board>, clock: Arc<dyn Cloc
             continue;
         }
         wait(&mut entry, failures, &stop).await;
+    }
+    if let Err(error) = entry.task.end().await {
+        tracing::warn!(loop.name = entry.name, error = chain(error.as_ref()), "a loop did not end in order");
     }
 }
 

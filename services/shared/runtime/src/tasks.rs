@@ -16,6 +16,12 @@ pub trait Reconcile: Send {
     /// Makes one attempt. It takes no input, is idempotent, and may be dropped at any `.await`: the next round finds
     /// what is left to do in the store.
     async fn reconcile(&mut self) -> Result<Report, BoxError>;
+
+    /// Gives back what others would otherwise wait for, a lease say, when the process stops in order: no further round
+    /// comes. Nothing may depend on it, since a process that is killed does not get here.
+    async fn end(&mut self) -> Result<(), BoxError> {
+        Ok(())
+    }
 }
 
 /// What a round did.

@@ -14,6 +14,9 @@ testkit::on_every_store! {
     a_loss_older_than_what_is_kept_raises_an_alarm_that_names_it,
     sent_rows_are_kept_for_the_retention_and_then_dropped,
     more_than_a_batch_is_published_whole,
+    of_several_relays_one_publishes_and_another_takes_over_when_its_lease_is_over,
+    a_relay_that_ends_in_order_is_not_waited_for,
+    a_copy_older_than_what_is_kept_is_told_by_the_keys_that_it_lacks_alone,
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -205,7 +208,6 @@ async fn more_than_a_batch_is_published_whole() {
     assert_eq!((stats[1].name.as_str(), stats[1].waiting), ("catalog.discovery", 2600));
 }
 
-#[tokio::test]
 async fn of_several_relays_one_publishes_and_another_takes_over_when_its_lease_is_over() {
     let fixture = Fixture::new().await;
     let log = fixture.log().await;
@@ -226,7 +228,18 @@ async fn of_several_relays_one_publishes_and_another_takes_over_when_its_lease_i
     assert_eq!(published(&log).await, keys(&[("a", 1), ("a", 2), ("a", 3)]));
 }
 
-#[tokio::test]
+async fn a_relay_that_ends_in_order_is_not_waited_for() {
+    let fixture = Fixture::new().await;
+    let log = fixture.log().await;
+    let mut first = fixture.relay(&log).shared();
+    first.reconcile().await.unwrap();
+    fixture.append(&["a"]).await;
+    assert!(fixture.relay(&log).shared().reconcile().await.unwrap().stands_by);
+    first.release().await.unwrap();
+    assert_eq!(fixture.relay(&log).shared().reconcile().await.unwrap().published, 1);
+    assert_eq!(published(&log).await, keys(&[("a", 1)]));
+}
+
 async fn a_copy_older_than_what_is_kept_is_told_by_the_keys_that_it_lacks_alone() {
     let fixture = Fixture::new().await;
     let log = fixture.log().await;

@@ -24,6 +24,20 @@ fn counted(round: impl FnMut(usize) -> Result<Report, BoxError> + Send + 'static
     (count.clone(), Box::new(Counted(count, Box::new(round))))
 }
 
+/// Says when it ends.
+struct Ending(tokio::sync::mpsc::UnboundedSender<String>);
+
+#[async_trait]
+impl Reconcile for Ending {
+    async fn reconcile(&mut self) -> Result<Report, BoxError> {
+        Ok(Report::idle())
+    }
+
+    async fn end(&mut self) -> Result<(), BoxError> {
+        Ok(self.0.send("ended".to_owned())?)
+    }
+}
+
 fn supervisor() -> Supervisor {
     let short = Duration::from_millis(20);
     Supervisor::new(ManualClock::default().shared()).with_grace(Grace { drain: short, loops: short, close: short })
@@ -63,10 +77,9 @@ async fn a_panic_in_a_loop_is_counted_and_the_loop_goes_on() {
 #[tokio::test]
 async fn shutdown_goes_in_order_and_readiness_is_off_first() {
     let mut tasks = Tasks::new("catalog");
-    let (_, task) = counted(|_| Ok(Report::idle()));
-    tasks.add("worker", Period::secs(3600), task);
-    let ready = tasks.readiness();
     let (seen, mut order) = tokio::sync::mpsc::unbounded_channel();
+    tasks.add("worker", Period::secs(3600), Box::new(Ending(seen.clone())));
+    let ready = tasks.readiness();
     let mut supervisor = supervisor();
     supervisor.supervise(tasks);
     let (at_stop, at_flush, still) = (seen.clone(), seen.clone(), ready.clone());
@@ -85,7 +98,7 @@ async fn shutdown_goes_in_order_and_readiness_is_off_first() {
     while let Ok(step) = order.try_recv() {
         steps.push(step);
     }
-    assert_eq!(steps, ["drained while Err(\"stopping\")", "flushed", "closed"]);
+    assert_eq!(steps, ["drained while Err(\"stopping\")", "ended", "flushed", "closed"]);
 }
 
 #[tokio::test]
