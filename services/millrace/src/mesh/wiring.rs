@@ -197,7 +197,7 @@ impl Wiring<'_> {
     /// Takes the lease by which this process alone is catalog, and sees to it that it is kept.
     async fn hold_catalog(&mut self, database: &Database) -> Result<Lease, Failure> {
         let when_held = self.stores.settings.catalog.when_held;
-        let lease = single::hold(database, when_held, &self.stores.waiting).await?;
+        let lease = single::hold(database, self.stores.dir, when_held, &self.stores.waiting).await?;
         let (kept, store) = (lease.clone(), database.clone());
         self.mesh.beside.push((
             "lease of catalog".to_owned(),

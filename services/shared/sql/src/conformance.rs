@@ -84,6 +84,7 @@ conformance! {
         a_lease_that_ended_is_taken_by_another_and_the_first_is_fenced_off,
         a_renewed_lease_is_held,
         a_lease_that_ended_and_nobody_took_is_renewed,
+        a_lease_is_resumed_by_its_holder_alone_and_fences_off_what_came_before,
         a_released_lease_is_free_at_once,
         leases_of_different_names_are_apart,
     }

@@ -31,7 +31,19 @@ impl Lease {
             return Ok(None);
         }
         let (name, holder) = (name.to_owned(), holder.to_owned());
-        db.write(|conn| Box::pin(async move { take(conn, name, holder, now, now + duration).await })).await
+        db.write(|conn| Box::pin(async move { take(conn, name, holder, None, now, now + duration).await })).await
+    }
+
+    /// The same for a holder that was here before: what an earlier process of `holder` has is taken over. The caller
+    /// knows that this process is gone.
+    pub async fn resume(db: &Database, name: &str, holder: &str, duration: Duration) -> Result<Option<Self>, Error> {
+        let held = Self::holder(db, name).await?;
+        if held.is_some_and(|(by, _)| by != holder) {
+            return Ok(None);
+        }
+        let (name, holder, now) = (name.to_owned(), holder.to_owned(), db.now());
+        let before = Some(holder.clone());
+        db.write(|conn| Box::pin(async move { take(conn, name, holder, before, now, now + duration).await })).await
     }
 
     /// Who has the lease `name`, and until when. None when nobody has.
@@ -102,15 +114,16 @@ async fn take(
     conn: &mut Conn,
     name: String,
     holder: String,
+    before: Option<String>,
     now: Timestamp,
     until: Timestamp,
 ) -> Result<Option<Lease>, Error> {
     let fence = query_scalar(
         "INSERT INTO leases (name, holder, fence, until) VALUES (?1, ?2, 1, ?3) ON CONFLICT (name) DO UPDATE \
          SET holder = excluded.holder, fence = leases.fence + 1, until = excluded.until WHERE leases.until <= ?4 \
-         RETURNING fence",
+         OR leases.holder = ?5 RETURNING fence",
     );
-    let fence = fence.bind(&name).bind(&holder).bind(until.as_micros()).bind(now.as_micros());
+    let fence = fence.bind(&name).bind(&holder).bind(until.as_micros()).bind(now.as_micros()).bind(before);
     let fence: Option<i64> = fence.fetch_optional(conn).await?;
     Ok(fence.map(|fence| Lease { name, holder, fence }))
 }

@@ -64,6 +64,17 @@ pub async fn a_lease_that_ended_and_nobody_took_is_renewed(store: Store) {
     assert!(matches!(lease.renew(&store.db, LEASE).await, Err(Error::LostLease { .. })));
 }
 
+pub async fn a_lease_is_resumed_by_its_holder_alone_and_fences_off_what_came_before(store: Store) {
+    let first = store.take("catalog", "a").await.unwrap();
+    assert!(Lease::resume(&store.db, "catalog", "b", LEASE).await.unwrap().is_none());
+    let second = Lease::resume(&store.db, "catalog", "a", LEASE).await.unwrap().unwrap();
+    assert!(store.act(&first).await.is_err());
+    assert!(first.renew(&store.db, LEASE).await.is_err());
+    store.act(&second).await.unwrap();
+    store.clock.advance(LEASE);
+    assert!(Lease::resume(&store.db, "catalog", "b", LEASE).await.unwrap().is_some(), "it ended");
+}
+
 pub async fn a_released_lease_is_free_at_once(store: Store) {
     let lease = store.take("catalog", "a").await.unwrap();
     lease.clone().release(&store.db).await.unwrap();
