@@ -72,11 +72,13 @@ check_samples() {
     folder="$(mktemp -d)"
     "$binary" up --config deploy/config/up.toml --print-config >/dev/null || result=1
     key="$("$binary" admin create-key "$folder/gateway.key")" || result=1
+    "$binary" admin create-key --hash "$folder/hash.key" || result=1
     for role in gateway discovery profiling catalog; do
         env MILLRACE__STORE__POSTGRES__PASSWORD=secret \
             MILLRACE__EVENTS__JETSTREAM__TOKEN=secret \
             MILLRACE__OBJECTS__S3__SECRET_ACCESS_KEY=secret \
             MILLRACE__IDENTITY__KEYS__GATEWAY="$folder/gateway.key" \
+            MILLRACE__GATEWAY__HASH_KEY_FILE="$folder/hash.key" \
             MILLRACE__IDENTITY__TRUSTED__GATEWAY="[\"$key\"]" \
             "$binary" serve --roles "$role" --config deploy/config/mesh.toml --print-config >/dev/null || result=1
     done
