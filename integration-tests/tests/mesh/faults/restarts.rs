@@ -53,35 +53,49 @@ struct Met {
     over: AtomicBool,
     /// The gateway itself is being restarted, and there is no second one.
     shut: AtomicBool,
-    answered: AtomicUsize,
+    /// By caller.
+    answered: [AtomicUsize; CALLERS],
     failed: AtomicUsize,
 }
 
+const CALLERS: usize = 3;
+
 impl Met {
     /// Calls one after the other until it is over.
-    async fn call(&self, admin: Session) {
+    async fn call(&self, caller: usize, admin: Session) {
+        let answered = &self.answered[caller];
         while !self.over.load(Ordering::Relaxed) {
             let parent = || "tenants/main".to_owned();
             let list = ListDatasetsRequest { parent: parent(), ..Default::default() };
             let sources = ListSourcesRequest { parent: parent(), ..Default::default() };
             let jobs = ListJobsRequest { parent: parent(), ..Default::default() };
-            self.meet(async { admin.identity().get_caller(GetCallerRequest {}).await.map(drop) }).await;
-            self.meet(async { admin.catalog().list_datasets(list).await.map(drop) }).await;
-            self.meet(async { admin.discovery().list_sources(sources).await.map(drop) }).await;
-            self.meet(async { admin.profiling().list_jobs(jobs).await.map(drop) }).await;
+            self.meet(answered, async { admin.identity().get_caller(GetCallerRequest {}).await.map(drop) }).await;
+            self.meet(answered, async { admin.catalog().list_datasets(list).await.map(drop) }).await;
+            self.meet(answered, async { admin.discovery().list_sources(sources).await.map(drop) }).await;
+            self.meet(answered, async { admin.profiling().list_jobs(jobs).await.map(drop) }).await;
         }
     }
 
-    async fn meet(&self, call: impl Future<Output = Result<(), Status>>) {
+    async fn meet(&self, answered: &AtomicUsize, call: impl Future<Output = Result<(), Status>>) {
         let was_shut = self.shut.load(Ordering::SeqCst);
         let Err(status) = call.await else {
-            self.answered.fetch_add(1, Ordering::Relaxed);
+            answered.fetch_add(1, Ordering::Relaxed);
             return;
         };
         assert_eq!(status.code(), Code::Unavailable, "only what may be repeated fails: {status:?}");
         assert!(was_shut || self.shut.load(Ordering::SeqCst), "a client of a gateway that stays up saw {status:?}");
         self.failed.fetch_add(1, Ordering::Relaxed);
         pass(Duration::from_millis(20)).await;
+    }
+
+    fn answers(&self) -> [usize; CALLERS] {
+        self.answered.each_ref().map(|count| count.load(Ordering::Relaxed))
+    }
+
+    /// Waits until every caller got some answers: until then it may not know that a gateway is back.
+    async fn all_are_answered(&self) {
+        let before = self.answers();
+        testkit::eventually!(PATIENCE, self.answers().iter().zip(before).all(|(now, before)| *now >= before + 8));
     }
 }
 
@@ -93,9 +107,9 @@ async fn a_rolling_restart_under_load_is_seen_by_no_client_of_a_gateway_that_sta
         let Some((mut world, mut corpus)) = begin(name, shape, Setup::new(), 30).await else { continue };
         let met = Arc::new(Met::default());
         let mut callers = Vec::new();
-        for _ in 0..3 {
+        for caller in 0..CALLERS {
             let (met, admin) = (met.clone(), world.mesh.admin().await);
-            callers.push(tokio::spawn(async move { met.call(admin).await }));
+            callers.push(tokio::spawn(async move { met.call(caller, admin).await }));
         }
         let mut restarts = 0;
         for _ in 0..rounds.count {
@@ -103,12 +117,12 @@ async fn a_rolling_restart_under_load_is_seen_by_no_client_of_a_gateway_that_sta
                 corpus.stir(&mut rounds.random);
                 nudge(&world).await;
                 corpus.upload(&world.mesh.admin().await).await;
-                let before = met.answered.load(Ordering::Relaxed);
-                testkit::eventually!(PATIENCE, met.answered.load(Ordering::Relaxed) >= before + 20);
+                met.all_are_answered().await;
                 met.shut.store(["gateway", "up"].contains(&process.as_str()), Ordering::SeqCst);
                 world.mesh.stop_one(&process).await;
                 world.mesh.spawn_one(&process);
                 world.mesh.ready().await;
+                met.all_are_answered().await;
                 met.shut.store(false, Ordering::SeqCst);
                 restarts += 1;
             }
@@ -118,7 +132,7 @@ async fn a_rolling_restart_under_load_is_seen_by_no_client_of_a_gateway_that_sta
             caller.await.unwrap();
         }
         let counts = audit(&world, &corpus).await;
-        let (answered, failed) = (met.answered.load(Ordering::Relaxed), met.failed.load(Ordering::Relaxed));
+        let (answered, failed) = (met.answers().iter().sum::<usize>(), met.failed.load(Ordering::Relaxed));
         let calls = format!("{answered} calls answered, {failed} to be repeated while the gateway was away");
         rounds.tell(&format!("{shape:?}: {restarts} restarts; {calls}; {counts}"));
         world.mesh.stop().await;
