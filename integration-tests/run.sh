@@ -105,9 +105,9 @@ step "clippy, warnings as errors" cargo clippy --quiet --locked --workspace --al
 step "build of the binary" cargo build --quiet --locked -p millrace
 step "tests of every crate, and of the mesh in one process" cargo test --locked --workspace --no-fail-fast
 if [ "$python_tools" = yes ] && [ "$postgres" = yes ]; then
-    # Each of these meshes has four processes.
+    # Each of these meshes has four processes. For the whole workspace, so that nothing is compiled again.
     step "tests of the mesh in several processes" env MILLRACE_SHAPE=processes \
-        cargo test --locked -p millrace-integration-tests --test mesh --no-fail-fast -- --test-threads 3
+        cargo test --locked --workspace --test mesh --no-fail-fast -- --test-threads 3
 else
     skip "tests of the mesh in several processes" "nats-server, weed and PostgreSQL could not all be installed"
 fi
