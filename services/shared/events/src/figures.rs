@@ -130,7 +130,7 @@ async fn throughput(name: &str, bus: Arc<dyn EventBus>, count: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a figure"]
+#[ignore = "measures and judges nothing; run by hand, as the module says"]
 async fn figures_durable_events_from_commit_to_effect() {
     let dir = testkit::temp_dir();
     let url = format!("sqlite:{}", dir.path().join("events.db").display());
@@ -140,7 +140,7 @@ async fn figures_durable_events_from_commit_to_effect() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a figure"]
+#[ignore = "measures and judges nothing; run by hand, as the module says"]
 async fn figures_a_broker_that_lost_300000_events_is_repaired() {
     const LOST: usize = 300_000;
     let Some(server) = Nats::start("figures_a_broker_that_lost_300000_events_is_repaired") else { return };

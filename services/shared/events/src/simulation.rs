@@ -131,7 +131,7 @@ fn a_seed_repeats_itself() {
 }
 
 #[test]
-#[ignore = "runs the one seed that a failure printed"]
+#[ignore = "a tool: repeats the one seed that a failure printed, set as SEED"]
 fn one_seed() {
     if let Err(broken) = run(SEED, None) {
         panic!("{broken}");
@@ -139,7 +139,7 @@ fn one_seed() {
 }
 
 #[test]
-#[ignore = "takes minutes"]
+#[ignore = "the same as every_seed over many more of them; takes minutes, run by hand"]
 fn many_more_seeds() {
     let broken = first_broken(0..MANY, None);
     assert!(broken.is_none(), "{}", broken.map(|broken| broken.to_string()).unwrap_or_default());
