@@ -71,7 +71,7 @@ pub async fn take(source: Source, target: &Path, clock: &dyn Clock, seen: Seen<'
     let manifest = Manifest::new(data_format, taken.to_string(), source.elsewhere);
     let stop = Stop::default();
     let _stopping = stop.on_drop();
-    let (target, (sender, mut said)) = (parent.join(name), tokio::sync::mpsc::unbounded_channel());
+    let (target, (sender, mut said)) = (parent.join(name), tokio::sync::mpsc::channel(64));
     let work = runtime::blocking(move || {
         let files = Files { data_dir, tree: Tree::new(staging.path().join(DATA), stop), said: sender };
         let manifest = files.copy(&staging, &databases, manifest)?;
@@ -91,7 +91,7 @@ pub async fn take(source: Source, target: &Path, clock: &dyn Clock, seen: Seen<'
 struct Files {
     data_dir: PathBuf,
     tree: Tree,
-    said: tokio::sync::mpsc::UnboundedSender<u64>,
+    said: tokio::sync::mpsc::Sender<u64>,
 }
 
 impl Files {
@@ -110,7 +110,7 @@ impl Files {
         walk(&objects, &format!("{stem}/"), &mut |file, path| {
             // One that is gone by now was replaced because it was damaged: nothing can name it.
             let Some(entry) = tree.copy(file, path)? else { return Ok(()) };
-            let _nobody_looks = said.send(entry.size_bytes);
+            let _nobody_looks = said.blocking_send(entry.size_bytes);
             list.add(&entry)
         })?;
         self.tree.sync()?;
