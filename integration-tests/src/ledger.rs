@@ -25,7 +25,11 @@ const CONSUMERS: [(&str, &str, &str); 4] = [
 
 /// What must be empty once all is done.
 const LEFT_OVERS: [(&str, &str); 4] = [
-    ("events not published", "SELECT CAST(count(*) AS TEXT) FROM outbox WHERE sent IS NULL"),
+    (
+        "events not published",
+        "SELECT CAST(count(*) AS TEXT) FROM outbox
+            WHERE NOT EXISTS (SELECT 1 FROM outbox_sent WHERE position BETWEEN first AND last)",
+    ),
     ("dead letters", "SELECT CAST(count(*) AS TEXT) FROM dead_letters"),
     ("events parked", "SELECT CAST(count(*) AS TEXT) FROM parked_events"),
     ("failed tries", "SELECT CAST(count(*) AS TEXT) FROM event_attempts"),

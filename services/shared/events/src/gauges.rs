@@ -64,7 +64,7 @@ fn describe() {
 
 /// Sets those of an outbox.
 pub(crate) async fn of_outbox(db: &sql::Database, service: &'static str) -> Result<(), Error> {
-    let (waiting, oldest) = db.read(|conn| Box::pin(outbox::waiting(conn))).await?;
+    let (waiting, oldest) = db.read(|conn| Box::pin(outbox::sent::waiting(conn))).await?;
     gauge!("outbox_waiting_events", "service" => service).set(float(waiting));
     gauge!("outbox_oldest_seconds", "service" => service).set(age(db, oldest));
     Ok(())

@@ -60,8 +60,17 @@ pub static MIGRATIONS: sql::Migrations = sql::migrations!();
 /// The database of a service, for the test that runs.
 #[cfg(test)]
 async fn test_database(dir: &std::path::Path, clock: &testkit::ManualClock) -> sql::Database {
+    test_database_of(&MIGRATIONS, dir, clock).await
+}
+
+#[cfg(test)]
+async fn test_database_of(
+    migrations: &'static sql::Migrations,
+    dir: &std::path::Path,
+    clock: &testkit::ManualClock,
+) -> sql::Database {
     let url = testkit::database_url(&dir.join("service.db"));
     let settings =
         sql::Settings { schema: "service".into(), user: "postgres".into(), server_clock: false, ..Default::default() };
-    sql::Database::open_with(&url, &settings, &[&MIGRATIONS], clock.shared()).await.unwrap()
+    sql::Database::open_with(&url, &settings, &[migrations], clock.shared()).await.unwrap()
 }

@@ -7,11 +7,9 @@ use proto::common::v1::EventEnvelope;
 use sql::Bind;
 use types::Timestamp;
 
-use crate::relay::machine::Sent;
 use crate::{Error, Event, event, rows, topology, trace};
 
-/// How many pruned rows are remembered, one of each time that rows were pruned.
-const ANCHORS: i64 = 2000;
+pub(crate) mod sent;
 
 /// Takes `events` into the outbox, within the caller's transaction.
 ///
@@ -102,102 +100,4 @@ async fn insert(conn: &mut sql::Conn, envelopes: &[EventEnvelope], now: Timestam
     });
     insert.build().execute(conn).await?;
     Ok(())
-}
-
-/// One row that waits to be published.
-pub(crate) struct Unsent {
-    pub position: i64,
-    pub envelope: EventEnvelope,
-}
-
-/// The oldest rows after a position that wait, at most `limit`, in the order in which they were written.
-pub(crate) async fn unsent(conn: &mut sql::Conn, after: i64, limit: usize) -> Result<Vec<Unsent>, Error> {
-    let unsent =
-        "SELECT position, id, envelope FROM outbox WHERE sent IS NULL AND position > ? ORDER BY position LIMIT ?";
-    let rows: Vec<(i64, String, Vec<u8>)> =
-        sql::query_as(unsent).bind(after).bind(i64::try_from(limit).unwrap_or(i64::MAX)).fetch_all(conn).await?;
-    rows.into_iter()
-        .map(|(position, id, bytes)| {
-            let envelope = EventEnvelope::decode(bytes.as_slice()).map_err(|_| Error::Damaged { id })?;
-            Ok(Unsent { position, envelope })
-        })
-        .collect()
-}
-
-/// Notes where in the stream each row was published.
-pub(crate) async fn mark_sent(conn: &mut sql::Conn, sent: &[(i64, i64)], now: Timestamp) -> Result<(), Error> {
-    // A batch has one position after the other on both sides, so one statement marks it. No other row can lie between.
-    for run in sent.chunk_by(|one, next| next.0 == one.0 + 1 && next.1 == one.1 + 1) {
-        let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
-        sql::query("UPDATE outbox SET sent = ?, stream_position = position + ? WHERE position BETWEEN ? AND ?")
-            .bind(now.as_micros())
-            .bind(first.1 - first.0)
-            .bind(first.0)
-            .bind(last.0)
-            .execute(&mut *conn)
-            .await?;
-    }
-    Ok(())
-}
-
-/// Lets rows that the stream lost wait again: those sent after `stream_position`, at most `limit`. Tells how many.
-pub(crate) async fn send_again(conn: &mut sql::Conn, after: i64, limit: i64) -> Result<u64, Error> {
-    let again = "UPDATE outbox SET sent = NULL, stream_position = NULL WHERE position IN
-        (SELECT position FROM outbox WHERE stream_position > ? ORDER BY stream_position LIMIT ?)";
-    Ok(sql::query(again).bind(after).bind(limit).execute(conn).await?)
-}
-
-/// The row with the least stream position in a range, of those kept and of the anchors.
-pub(crate) async fn sent_from(conn: &mut sql::Conn, from: i64, before: i64) -> Result<Option<Sent>, Error> {
-    let mut least: Option<(i64, String)> = None;
-    for find in [
-        "SELECT stream_position, id FROM outbox
-            WHERE stream_position >= ? AND stream_position < ? ORDER BY stream_position LIMIT 1",
-        "SELECT stream_position, id FROM outbox_anchors
-            WHERE stream_position >= ? AND stream_position < ? ORDER BY stream_position LIMIT 1",
-    ] {
-        let row: Option<(i64, String)> = sql::query_as(find).bind(from).bind(before).fetch_optional(&mut *conn).await?;
-        least = [least, row].into_iter().flatten().min();
-    }
-    Ok(least.map(|(stream_position, id)| Sent { stream_position, id }))
-}
-
-/// Drops rows sent before `horizon`, about `limit` of them, and keeps how far each key was published. Tells how many.
-pub(crate) async fn prune(conn: &mut sql::Conn, horizon: Timestamp, limit: i64) -> Result<u64, Error> {
-    let end = "SELECT MAX(stream_position) FROM
-        (SELECT stream_position FROM outbox WHERE stream_position IS NOT NULL ORDER BY stream_position LIMIT ?) AS oldest";
-    let end: Option<i64> = sql::query_scalar(end).bind(limit).fetch_one(&mut *conn).await?;
-    let Some(end) = end else { return Ok(0) };
-    let keep = "INSERT INTO outbox_pruned (thing, key, last_sequence, stream_position)
-        SELECT thing, key, MAX(sequence), MAX(stream_position) FROM outbox
-            WHERE stream_position <= ? AND sent < ? GROUP BY thing, key
-        ON CONFLICT (thing, key) DO UPDATE
-        SET last_sequence = excluded.last_sequence, stream_position = excluded.stream_position";
-    sql::query(keep).bind(end).bind(horizon.as_micros()).execute(&mut *conn).await?;
-    let anchor = "INSERT INTO outbox_anchors (stream_position, id)
-        SELECT stream_position, id FROM outbox WHERE stream_position =
-            (SELECT MAX(stream_position) FROM outbox WHERE stream_position <= ? AND sent < ?)
-        ON CONFLICT (stream_position) DO NOTHING";
-    sql::query(anchor).bind(end).bind(horizon.as_micros()).execute(&mut *conn).await?;
-    let newest = "DELETE FROM outbox_anchors WHERE stream_position NOT IN
-        (SELECT stream_position FROM outbox_anchors ORDER BY stream_position DESC LIMIT ?)";
-    sql::query(newest).bind(ANCHORS).execute(&mut *conn).await?;
-    let drop = "DELETE FROM outbox WHERE stream_position <= ? AND sent < ?";
-    Ok(sql::query(drop).bind(end).bind(horizon.as_micros()).execute(conn).await?)
-}
-
-/// How many rows wait, and since when the oldest does.
-pub(crate) async fn waiting(conn: &mut sql::Conn) -> Result<(u64, Option<Timestamp>), Error> {
-    let (count, oldest): (i64, Option<i64>) =
-        sql::query_as("SELECT COUNT(*), MIN(created) FROM outbox WHERE sent IS NULL").fetch_one(conn).await?;
-    Ok((count.unsigned_abs(), oldest.map(Timestamp::from_micros)))
-}
-
-/// Whether the first row of those kept was sent before `horizon`.
-pub(crate) async fn has_sent_before(conn: &mut sql::Conn, horizon: Timestamp) -> Result<bool, Error> {
-    let oldest: Option<i64> =
-        sql::query_scalar("SELECT sent FROM outbox WHERE stream_position IS NOT NULL ORDER BY stream_position LIMIT 1")
-            .fetch_optional(conn)
-            .await?;
-    Ok(oldest.is_some_and(|sent| sent < horizon.as_micros()))
 }

@@ -13,7 +13,7 @@ mod search;
 mod state;
 
 use machine::{Action, Input, Lost, Machine};
-use outbox::Unsent;
+use outbox::sent::Unsent;
 
 /// How long a relay leads its outbox without a word.
 const LEASE: Duration = Duration::from_secs(15);

@@ -22,7 +22,7 @@
 use std::fmt;
 
 mod broker;
-mod chance;
+pub(crate) mod chance;
 mod inbox;
 mod outbox;
 mod relay;
@@ -75,6 +75,10 @@ enum Mutant {
     NoRewind,
     /// Consumers are taken back, and what they had not acknowledged before that is forgotten.
     RewindPastPending,
+    /// A relay that takes back what a stream lost leaves the run sent that is lost in part.
+    CutNoRun,
+    /// A relay never looks for rows that wait before others that were sent.
+    NoGapsRead,
 }
 
 const MUTANTS: &[Mutant] = &[
@@ -89,6 +93,8 @@ const MUTANTS: &[Mutant] = &[
     Mutant::NoFence,
     Mutant::NoRewind,
     Mutant::RewindPastPending,
+    Mutant::CutNoRun,
+    Mutant::NoGapsRead,
 ];
 
 /// What a seed brought to light.

@@ -11,7 +11,7 @@ pub async fn queue_stats(
     service: &str,
     consumers: &[&ConsumerSpec],
 ) -> Result<Vec<Queue>, Error> {
-    let (waiting, oldest) = db.read(|conn| Box::pin(outbox::waiting(conn))).await?;
+    let (waiting, oldest) = db.read(|conn| Box::pin(outbox::sent::waiting(conn))).await?;
     let now = db.now();
     let name = format!("{service}.outbox");
     let mut queues =

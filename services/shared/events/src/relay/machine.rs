@@ -16,8 +16,6 @@ const TURNS_PER_ROUND: usize = 64;
 const COMPARE_EVERY: Duration = Duration::from_secs(60);
 /// How often sent rows are pruned.
 pub(crate) const PRUNE_EVERY: Duration = Duration::from_secs(60);
-/// How many rows are let wait again in one transaction.
-pub(crate) const MEND_AT_ONCE: i64 = 20_000;
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +42,8 @@ pub(crate) enum Action {
         /// The last position that the stream still holds as it was.
         after: i64,
     },
-    /// Under the lease, in one transaction: let rows wait again that were sent after a position, at most
-    /// [`MEND_AT_ONCE`]. With the last of them, remember `intact` alone, and tell what was pruned and is lost.
+    /// Under the lease, in one transaction: let rows wait again that were sent after a position, remember `intact`
+    /// alone, and tell what was pruned and is lost.
     Mend {
         /// As in `Rewind`.
         after: i64,
@@ -68,8 +66,18 @@ pub(crate) struct Turn {
     pub publish: bool,
     /// Under the lease, in one transaction: mark these rows sent.
     pub note: Option<Note>,
-    /// Read the oldest rows that wait, after this row position.
-    pub read: Option<i64>,
+    /// Read the oldest rows that wait.
+    pub read: Option<Read>,
+}
+
+/// Which of the rows that wait are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Read {
+    /// Those after this row position.
+    pub after: i64,
+    /// Also those before rows that were sent; otherwise what follows the last of these. Rows commit in the order of
+    /// their positions, so there are such rows only after a loss that was no plain tail, or where somebody else wrote.
+    pub gaps: bool,
 }
 
 /// What was published, as it is to be written down.
@@ -174,8 +182,6 @@ pub(crate) enum Input {
 pub(crate) struct Mended {
     /// How many rows wait again.
     pub again: u64,
-    /// Whether there are more to let wait.
-    pub left: bool,
     /// What is lost for good.
     pub lost: Vec<Lost>,
 }
@@ -233,6 +239,8 @@ pub(crate) struct Machine {
     connection: u64,
     /// Whether the last publication came to positions that the stream had given before.
     regressed: bool,
+    /// Whether rows before those that were sent were not looked for since the stream was compared.
+    gaps: bool,
     phase: Phase,
     round: Round,
 }
@@ -299,6 +307,7 @@ impl Machine {
             pruned: None,
             connection: 0,
             regressed: false,
+            gaps: true,
             phase: Phase::Idle,
             round: Round::default(),
         }
@@ -467,9 +476,6 @@ impl Machine {
             return self.doubt();
         };
         self.round.again += mended.again;
-        if mended.left {
-            return self.mend(sought);
-        }
         self.round.lost = mended.lost;
         self.whole(sought.seen, sought.intact.map(|row| row.stream_position), now)
     }
@@ -478,6 +484,7 @@ impl Machine {
         // Events that were stored before, without an acknowledgement, may keep lower positions; that is all right now.
         let highest = highest.filter(|_| !std::mem::take(&mut self.regressed));
         let end = i64::try_from(seen.last_position).unwrap_or(i64::MAX);
+        self.gaps = true;
         self.compared = Some(Compared { connection: self.connection, identity: seen.identity, at: now, highest, end });
         self.turn(Pipe::default(), now)
     }
@@ -490,7 +497,8 @@ impl Machine {
         }
         let after = pipe.rows.last().map_or(0, |row| row.position);
         let read = (pipe.turns == 0 || publish) && !pipe.drained;
-        let turn = Turn { publish, note: pipe.note.take(), read: read.then_some(after) };
+        let read = read.then_some(Read { after, gaps: self.gaps });
+        let turn = Turn { publish, note: pipe.note.take(), read };
         if turn == Turn::default() {
             self.round.more |= !pipe.rows.is_empty();
             return self.end(now);
@@ -534,6 +542,7 @@ impl Machine {
         pipe.turns += 1;
         if pipe.reading {
             pipe.drained = turned.rows.len() < self.batch;
+            self.gaps &= !pipe.drained;
             pipe.rows = turned.rows;
         }
         match pipe.note.as_ref().and_then(|note| self.overlap(note)) {

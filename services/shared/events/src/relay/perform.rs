@@ -2,10 +2,10 @@
 
 use types::Timestamp;
 
-use super::machine::{Action, Claim, Input, MEND_AT_ONCE, Mended, Note, Published, Remembered, Row, Turn, Turned};
+use super::machine::{Action, Claim, Input, Mended, Note, Published, Read, Remembered, Row, Turn, Turned};
 use super::state::{self, Claimant};
 use super::{LEASE, Relay, StreamState, named};
-use crate::outbox::{self, Unsent};
+use crate::outbox::sent::{self, Unsent};
 use crate::{Error, topology};
 
 /// How many rows are pruned in one transaction.
@@ -22,7 +22,7 @@ impl Relay {
             }
             Action::Look { position } => Input::Saw(self.look(position).await?),
             Action::Find { from, before } => {
-                Input::Found(self.db.read(move |conn| Box::pin(outbox::sent_from(conn, from, before))).await?)
+                Input::Found(self.db.read(move |conn| Box::pin(sent::find(conn, from, before))).await?)
             }
             Action::Rewind { after } => {
                 self.bus.rewind(self.service, after.unsigned_abs()).await?;
@@ -65,26 +65,21 @@ impl Relay {
                     if !state::holds(conn, &claimant).await? {
                         return Ok::<_, Error>(None);
                     }
-                    let again = outbox::send_again(conn, after, MEND_AT_ONCE).await?;
-                    if again == MEND_AT_ONCE.unsigned_abs() {
-                        return Ok(Some((Mended { again, left: true, lost: Vec::new() }, 0)));
-                    }
+                    let again = sent::take_back(conn, after).await?;
                     let (lost, keys) = state::take_lost(conn, after).await?;
                     state::remember_anew(conn, service, intact.as_ref(), now).await?;
-                    Ok(Some((Mended { again, left: false, lost }, keys)))
+                    Ok(Some((Mended { again, lost }, keys)))
                 })
             })
             .await?;
         let Some((mended, keys)) = mended else { return Ok(None) };
-        if !mended.left {
-            self.tell_of_loss(&mended, keys);
-        }
+        self.tell_of_loss(&mended, keys);
         Ok(Some(mended))
     }
 
     fn tell_of_loss(&self, mended: &Mended, keys: u64) {
         let service = self.service;
-        let again = self.machine.round().again + mended.again;
+        let again = mended.again;
         metrics::counter!("events_sent_again_total", "service" => service).increment(again);
         tracing::warn!(service, again, "the event stream lost its tail; events are sent again");
         if keys > 0 {
@@ -144,9 +139,9 @@ impl Relay {
         Ok(Some(noted))
     }
 
-    async fn read(&self, after: Option<i64>) -> Result<Vec<Unsent>, Error> {
-        match after {
-            Some(after) => self.db.read(move |conn| Box::pin(outbox::unsent(conn, after, topology::MAX_BATCH))).await,
+    async fn read(&self, read: Option<Read>) -> Result<Vec<Unsent>, Error> {
+        match read {
+            Some(read) => self.db.read(move |conn| Box::pin(sent::unsent(conn, read, topology::MAX_BATCH))).await,
             None => Ok(Vec::new()),
         }
     }
@@ -154,11 +149,10 @@ impl Relay {
     /// Tells whether there is more to prune.
     async fn prune(&self) -> Result<bool, Error> {
         let horizon = self.db.now() - self.retention.max(self.bus.least_outbox_retention().await?);
-        let old = self.db.read(move |conn| Box::pin(outbox::has_sent_before(conn, horizon))).await?;
+        let old = self.db.read(move |conn| Box::pin(sent::has_sent_before(conn, horizon))).await?;
         if !old {
             return Ok(false);
         }
-        let pruned = self.db.write(move |conn| Box::pin(outbox::prune(conn, horizon, PRUNE_AT_ONCE))).await?;
-        Ok(pruned >= PRUNE_AT_ONCE.unsigned_abs())
+        self.db.write(move |conn| Box::pin(sent::prune(conn, horizon, PRUNE_AT_ONCE))).await
     }
 }

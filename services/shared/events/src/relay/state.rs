@@ -3,7 +3,8 @@
 use types::Timestamp;
 
 use super::machine::{Claim, Lost, Note, Remembered};
-use crate::{Error, outbox};
+use crate::Error;
+use crate::outbox::sent;
 
 /// How many keys an alarm names.
 const NAMED_KEYS: i64 = 20;
@@ -72,7 +73,7 @@ pub(super) async fn remembered(conn: &mut sql::Conn, service: &str) -> Result<Op
 
 /// Marks rows sent, and remembers the stream by the last of them, if no later event is remembered.
 pub(super) async fn note(conn: &mut sql::Conn, service: &str, note: &Note, now: Timestamp) -> Result<(), Error> {
-    outbox::mark_sent(conn, &note.sent, now).await?;
+    sent::note(conn, &note.sent, now).await?;
     sql::query(
         "INSERT INTO relay_state (service, stream, last_position, last_id, pruned_position) VALUES (?, ?, ?, ?, 0)
          ON CONFLICT (service) DO UPDATE

@@ -2,6 +2,7 @@ use testkit::ManualClock;
 use types::TenantId;
 
 use super::*;
+use crate::outbox::sent;
 use crate::{Event, SqliteLog};
 
 testkit::on_every_store! {
@@ -114,7 +115,8 @@ async fn a_relay_that_died_before_it_took_note_publishes_nothing_twice() {
     let fixture = Fixture::new().await;
     fixture.append(&["a", "b"]).await;
     let log = fixture.log().await;
-    let rows = fixture.db.read(|conn| Box::pin(outbox::unsent(conn, 0, 1))).await.unwrap();
+    let rows =
+        fixture.db.read(|conn| Box::pin(sent::unsent(conn, machine::Read { after: 0, gaps: true }, 1))).await.unwrap();
     log.publish(&[rows[0].envelope.clone()]).await.unwrap();
     assert_eq!(fixture.relay(&log).reconcile().await.unwrap().published, 2);
     assert_eq!(published(&log).await, keys(&[("a", 1), ("b", 1)]));

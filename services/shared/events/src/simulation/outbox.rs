@@ -7,12 +7,19 @@ use types::Timestamp;
 
 use super::chance::Chance;
 use super::{KEYS, Mutant, SimEvent};
-use crate::relay::machine::{Claim, Lost, Mended, Note, Remembered, Row, Sent};
+use crate::relay::machine::{Claim, Lost, Mended, Note, Read, Remembered, Row, Sent};
 
-#[derive(Debug, Clone)]
-struct OutRow {
-    event: SimEvent,
-    sent: Option<(Timestamp, i64)>,
+/// How long a run goes on, and how many rows it takes at most.
+const LONGEST: Duration = Duration::from_millis(60);
+const MOST: i64 = 8;
+
+/// Rows that follow each other here and in the stream; as in the table `outbox_sent`.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    last: i64,
+    stream_first: i64,
+    began: Timestamp,
+    ended: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +37,9 @@ struct Open {
 
 #[derive(Debug)]
 pub struct Outbox {
-    rows: BTreeMap<i64, OutRow>,
+    rows: BTreeMap<i64, SimEvent>,
+    /// What was sent, by the first row of each run. A row that none holds waits.
+    runs: BTreeMap<i64, Run>,
     next_row: i64,
     next_id: u64,
     /// The last sequence of each key that is committed.
@@ -49,6 +58,7 @@ impl Outbox {
     pub fn new(retention: Duration, mutant: Option<Mutant>) -> Self {
         Self {
             rows: BTreeMap::new(),
+            runs: BTreeMap::new(),
             next_row: 1,
             next_id: 1,
             sequences: [0; KEYS],
@@ -95,7 +105,7 @@ impl Outbox {
     fn commit(&mut self, open: Open) {
         for (position, event) in open.rows {
             self.sequences[usize::from(event.key)] = event.sequence;
-            self.rows.insert(position, OutRow { event, sent: None });
+            self.rows.insert(position, event);
         }
     }
 
@@ -127,16 +137,29 @@ impl Outbox {
         self.remembered.clone()
     }
 
-    pub fn unsent(&self, after: i64, limit: usize) -> Vec<(Row, SimEvent)> {
-        let waiting = self.rows.range(after + 1..).filter(|(_, row)| row.sent.is_none());
+    /// Where a row stands in the stream, if it was sent.
+    fn sent(&self, position: i64) -> Option<i64> {
+        let (first, run) = self.runs.range(..=position).next_back()?;
+        (position <= run.last).then_some(run.stream_first + position - first)
+    }
+
+    fn all_sent(&self) -> impl Iterator<Item = (i64, &SimEvent)> {
+        self.rows.iter().filter_map(|(&position, event)| Some((self.sent(position)?, event)))
+    }
+
+    pub fn unsent(&self, read: Read, limit: usize) -> Vec<(Row, SimEvent)> {
+        let end = self.runs.values().next_back().map_or(0, |run| run.last);
+        let gaps = read.gaps && self.mutant != Some(Mutant::NoGapsRead);
+        let after = if gaps { read.after } else { read.after.max(end) };
+        let waiting = self.rows.range(after + 1..).filter(|(position, _)| self.sent(**position).is_none());
         waiting
             .take(limit)
-            .map(|(&position, row)| (Row { position, id: row.event.id.to_string() }, row.event.clone()))
+            .map(|(&position, event)| (Row { position, id: event.id.to_string() }, event.clone()))
             .collect()
     }
 
     pub fn find(&self, from: i64, before: i64) -> Option<Sent> {
-        let sent = self.rows.values().filter_map(|row| row.sent.map(|(_, at)| (at, row.event.id)));
+        let sent = self.all_sent().map(|(at, event)| (at, event.id));
         let anchors = self.anchors.iter().map(|(&at, &id)| (at, id));
         let (stream_position, id) = sent.chain(anchors).filter(|(at, _)| (from..before).contains(at)).min()?;
         Some(Sent { stream_position, id: id.to_string() })
@@ -146,10 +169,8 @@ impl Outbox {
         if !self.holds(holder, fence) {
             return false;
         }
-        for (position, stream) in &note.sent {
-            if let Some(row) = self.rows.get_mut(position) {
-                row.sent = Some((now, *stream));
-            }
+        for run in note.sent.chunk_by(|one, next| next.0 == one.0 + 1 && next.1 == one.1 + 1) {
+            self.note_run(run[0], run[run.len() - 1].0, now);
         }
         let older =
             |held: &Remembered| held.identity != note.last.identity || held.last_position < note.last.last_position;
@@ -159,24 +180,30 @@ impl Outbox {
         true
     }
 
-    /// In small parts, so that a relay dies between them.
+    fn note_run(&mut self, (first, stream_first): (i64, i64), last: i64, now: Timestamp) {
+        if let Some((&before, run)) = self.runs.range_mut(..first).next_back()
+            && run.last == first - 1
+            && run.stream_first + run.last - before == stream_first - 1
+            && run.began > now - LONGEST
+            && run.last - before < MOST
+        {
+            (run.last, run.ended) = (last, now);
+            return;
+        }
+        self.runs.insert(first, Run { last, stream_first, began: now, ended: now });
+    }
+
+    /// Takes back what was sent after a position of the stream.
     pub fn mend(&mut self, holder: u64, fence: Option<i64>, after: i64, intact: Option<Remembered>) -> Option<Mended> {
-        const AT_ONCE: usize = 5;
         if !self.holds(holder, fence) {
             return None;
         }
-        let mut lost: Vec<_> =
-            self.rows.iter().filter_map(|(&place, row)| row.sent.map(|(_, at)| (at, place))).collect();
-        lost.retain(|(at, _)| *at > after);
-        lost.sort_unstable();
-        for (_, place) in lost.iter().take(AT_ONCE) {
-            if let Some(row) = self.rows.get_mut(place) {
-                row.sent = None;
+        let again = self.all_sent().filter(|(at, _)| *at > after).count() as u64;
+        self.runs.retain(|_, run| run.stream_first <= after);
+        if self.mutant != Some(Mutant::CutNoRun) {
+            for (first, run) in &mut self.runs {
+                run.last = run.last.min(first + after - run.stream_first);
             }
-        }
-        let again = lost.len().min(AT_ONCE) as u64;
-        if lost.len() >= AT_ONCE {
-            return Some(Mended { again, left: true, lost: Vec::new() });
         }
         self.remembered = intact;
         let gone = |key: u8, up_to| Lost { thing: String::new(), key: key.to_string(), up_to };
@@ -185,28 +212,32 @@ impl Outbox {
         self.pruned.retain(|_, (_, at)| *at <= after);
         self.anchors.retain(|at, _| *at <= after);
         self.alarms.extend(told.clone());
-        Some(Mended { again, left: false, lost: told })
+        Some(Mended { again, lost: told })
     }
 
     pub fn prune(&mut self, now: Timestamp) {
         let horizon = now - self.retention;
-        let old = |row: &OutRow| row.sent.is_some_and(|(sent, _)| sent < horizon);
-        for row in self.rows.values().filter(|row| old(row)) {
-            let at = row.sent.map_or(0, |(_, at)| at);
-            let kept = self.pruned.entry(row.event.key).or_default();
-            *kept = (kept.0.max(row.event.sequence), kept.1.max(at));
+        let old: Vec<_> =
+            self.runs.iter().filter(|(_, run)| run.ended < horizon).map(|(&at, &run)| (at, run)).collect();
+        let mut anchor = None;
+        for (first, run) in old {
+            for (&position, event) in self.rows.range(first..=run.last) {
+                let at = run.stream_first + position - first;
+                let kept = self.pruned.entry(event.key).or_default();
+                *kept = (kept.0.max(event.sequence), kept.1.max(at));
+                anchor = anchor.max(Some((at, event.id)));
+            }
+            self.rows.retain(|position, _| !(first..=run.last).contains(position));
+            self.runs.remove(&first);
         }
-        let gone = self.rows.values().filter(|row| old(row));
-        let anchor = gone.filter_map(|row| row.sent.map(|(_, at)| (at, row.event.id))).max();
         self.anchors.extend(anchor);
-        self.rows.retain(|_, row| !old(row));
     }
 
     pub fn keeps(&self, key: u8, sequence: i64) -> bool {
-        self.rows.values().any(|row| row.event.key == key && row.event.sequence == sequence)
+        self.rows.values().any(|event| event.key == key && event.sequence == sequence)
     }
 
     pub fn waits(&self) -> usize {
-        self.rows.values().filter(|row| row.sent.is_none()).count()
+        self.rows.keys().filter(|position| self.sent(**position).is_none()).count()
     }
 }

@@ -10,7 +10,7 @@ use super::chance::Chance;
 use super::outbox::Outbox;
 use super::{Mutant, SimEvent};
 use crate::StreamState;
-use crate::relay::machine::{Action, Input, Machine, Published, Remembered, Row, Turn, Turned};
+use crate::relay::machine::{Action, Input, Machine, Published, Read, Remembered, Row, Turn, Turned};
 
 const BATCH: usize = 4;
 const LEASE: Duration = Duration::from_millis(400);
@@ -23,7 +23,7 @@ enum Part {
     /// The look that follows a publication.
     Vouch(Vec<i64>),
     Note,
-    Read(i64),
+    Read(Read),
 }
 
 #[derive(Debug)]
@@ -173,8 +173,8 @@ impl Relay {
                     turning.turned.noted = Some(outbox.note(self.holder, self.machine.fence(), note, now));
                 }
             }
-            Part::Read(after) => {
-                self.ahead = outbox.unsent(after, BATCH);
+            Part::Read(read) => {
+                self.ahead = outbox.unsent(read, BATCH);
                 turning.turned.rows = self.ahead.iter().map(|(row, _)| row.clone()).collect();
             }
         }
