@@ -295,6 +295,19 @@ struct Pipe {
     drained: bool,
 }
 
+impl Pipe {
+    /// Adds what was published to what is to be noted.
+    fn gather(&mut self, note: Note) {
+        match &mut self.note {
+            Some(before) => {
+                before.sent.extend(note.sent);
+                before.last = note.last;
+            }
+            None => self.note = Some(note),
+        }
+    }
+}
+
 impl Machine {
     pub fn new(batch: usize, lease_for: Duration, prune_every: Duration) -> Self {
         Self {
@@ -498,7 +511,9 @@ impl Machine {
         let after = pipe.rows.last().map_or(0, |row| row.position);
         let read = (pipe.turns == 0 || publish) && !pipe.drained;
         let read = read.then_some(Read { after, gaps: self.gaps });
-        let turn = Turn { publish, note: pipe.note.take(), read };
+        // Small publications are noted together: each note is a transaction, which the writers of events wait for.
+        let due = !publish || pipe.note.as_ref().is_some_and(|note| note.sent.len() >= self.batch);
+        let turn = Turn { publish, note: pipe.note.take_if(|_| due), read };
         if turn == Turn::default() {
             self.round.more |= !pipe.rows.is_empty();
             return self.end(now);
@@ -531,12 +546,14 @@ impl Machine {
             }
             None => {}
         }
+        let mut overlap = None;
         if let Some(published) = turned.published {
             let Some(note) = self.vouch(&pipe.rows, &published) else {
                 self.round.unsure = true;
                 return self.doubt();
             };
-            pipe.note = Some(note);
+            overlap = self.overlap(&note);
+            pipe.gather(note);
             pipe.rows = Vec::new();
         }
         pipe.turns += 1;
@@ -545,7 +562,7 @@ impl Machine {
             self.gaps &= !pipe.drained;
             pipe.rows = turned.rows;
         }
-        match pipe.note.as_ref().and_then(|note| self.overlap(note)) {
+        match overlap {
             Some(after) => self.go(Phase::Overlapping(pipe), Action::Rewind { after }),
             None => self.turn(pipe, now),
         }
