@@ -136,7 +136,6 @@ async fn purge(conn: &mut sql::Conn, id: &str) -> Result<bool, Error> {
     let Some(row) = get(conn, id).await? else { return Ok(false) };
     let event = EventEnvelope::decode(row.envelope.as_slice()).map_err(|_| Error::Damaged { id: row.event.clone() })?;
     let key = (event::thing(&event.subject).to_owned(), event.key.clone());
-    inbox::lock(conn, &row.consumer, std::slice::from_ref(&key)).await?;
     inbox::record_all(conn, &row.consumer, &[(&key, event.sequence)]).await?;
     inbox::clear(conn, &row.consumer, &event).await?;
     tracing::info!(consumer = row.consumer, event.id, event.key, "a dead letter was purged; its event has no effect");

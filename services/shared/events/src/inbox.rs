@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use prost::Message;
 use proto::common::v1::EventEnvelope;
-use sql::Bind;
 use types::Timestamp;
 
-use crate::{Error, event, rows};
+use crate::{Error, event};
 
 /// How a consumer stands with one key.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -64,7 +63,7 @@ pub(crate) enum Applied {
     TooEarly,
 }
 
-/// Decides again, under the lock of the key, and notes in `standing` what follows for the next event of the key.
+/// Decides again, as the only writer, and notes in `standing` what follows for the next event of the key.
 ///
 /// `from_row` says that the event lies here as a dead letter or a parked row, so that its own letter does not block it.
 pub(crate) fn settle(standing: &mut Standing, sequence: i64, from_row: bool, prepared: bool) -> Applied {
@@ -120,7 +119,7 @@ pub(crate) enum Verdict {
     },
 }
 
-/// Judges a failure under the lock of the key, which another worker may have changed since the event was tried.
+/// Judges a failure as the only writer, since another worker may have changed since the event was tried.
 /// `tried` counts the failed tries before; `after` tells the wait after so many, or none to give up.
 pub(crate) fn judge(
     standing: Standing,
@@ -148,33 +147,15 @@ pub(crate) fn judge(
 /// A thing and a key.
 pub(crate) type Key = (String, String);
 
-/// How `consumer` stands with each of `keys`, given in ascending order. Before the answer the keys are locked: until
-/// the transaction ends no other worker changes them.
-pub(crate) async fn lock(conn: &mut sql::Conn, consumer: &str, keys: &[Key]) -> Result<HashMap<Key, Standing>, Error> {
-    let mut standings = HashMap::with_capacity(keys.len());
-    for part in rows::parts(keys) {
-        // A row is made where there is none, since what is not there cannot be locked.
-        let mut lock = sql::Builder::new("INSERT INTO inbox (consumer, thing, key, last) VALUES ");
-        lock.push_rows(part, |(thing, key)| vec![consumer.value(), thing.value(), key.value(), 0i64.value()])
-            .push(" ON CONFLICT (consumer, thing, key) DO UPDATE SET last = inbox.last RETURNING thing, key, last");
-        let locked: Vec<(String, String, i64)> = lock.build_as().fetch_all(&mut *conn).await?;
-        standings.extend(locked.into_iter().map(|(thing, key, last)| ((thing, key), Standing::at(last))));
-    }
-    add_trouble(conn, consumer, &mut standings).await?;
-    Ok(standings)
-}
-
-/// How `consumer` stands with each of `keys`, as of now.
-pub(crate) async fn peek(conn: &mut sql::Conn, consumer: &str, keys: &[Key]) -> Result<HashMap<Key, Standing>, Error> {
+/// How `consumer` stands with each of `keys`, as of now. Within a transaction that writes it stays so until its end, since
+/// nobody else writes.
+pub(crate) async fn stand(conn: &mut sql::Conn, consumer: &str, keys: &[Key]) -> Result<HashMap<Key, Standing>, Error> {
     let mut standings: HashMap<_, _> = keys.iter().map(|key| (key.clone(), Standing::default())).collect();
-    for part in rows::parts(keys) {
-        let mut peek = sql::Builder::new("SELECT i.thing, i.key, i.last FROM (VALUES ");
-        peek.push_rows(part, |(thing, key)| vec![thing.value(), key.value()])
-            .push(") AS v CROSS JOIN inbox i WHERE i.thing = v.column1 AND i.key = v.column2 AND i.consumer = ")
-            .push_bind(consumer);
-        let seen: Vec<(String, String, i64)> = peek.build_as().fetch_all(&mut *conn).await?;
-        standings.extend(seen.into_iter().map(|(thing, key, last)| ((thing, key), Standing::at(last))));
-    }
+    let stand = "SELECT i.thing, i.key, i.last FROM json_each(?) AS wanted CROSS JOIN inbox i
+        WHERE i.consumer = ? AND i.thing = wanted.value ->> 0 AND i.key = wanted.value ->> 1";
+    let seen: Vec<(String, String, i64)> =
+        sql::query_as(stand).bind(sql::list(keys)).bind(consumer).fetch_all(&mut *conn).await?;
+    standings.extend(seen.into_iter().map(|(thing, key, last)| ((thing, key), Standing::at(last))));
     add_trouble(conn, consumer, &mut standings).await?;
     Ok(standings)
 }
@@ -208,14 +189,15 @@ async fn has_trouble(conn: &mut sql::Conn, consumer: &str) -> Result<bool, Error
 
 /// Records the last sequence applied of each key.
 pub(crate) async fn record_all(conn: &mut sql::Conn, consumer: &str, last: &[(&Key, i64)]) -> Result<(), Error> {
-    for part in rows::parts(last) {
-        let mut advance = sql::Builder::new("INSERT INTO inbox (consumer, thing, key, last) VALUES ");
-        advance
-            .push_rows(part, |((thing, key), last)| vec![consumer.value(), thing.value(), key.value(), last.value()])
-            .push(" ON CONFLICT (consumer, thing, key) DO UPDATE SET last = excluded.last")
-            .push(" WHERE inbox.last < excluded.last");
-        advance.build().execute(&mut *conn).await?;
+    if last.is_empty() {
+        return Ok(());
     }
+    let record = "INSERT INTO inbox (consumer, thing, key, last)
+        SELECT ?, applied.value ->> 0, applied.value ->> 1, CAST(applied.value ->> 2 AS BIGINT)
+            FROM json_each(?) AS applied WHERE 1 = 1
+        ON CONFLICT (consumer, thing, key) DO UPDATE SET last = excluded.last WHERE inbox.last < excluded.last";
+    let list = sql::list(last.iter().map(|((thing, key), last)| (thing, key, last)));
+    sql::query(record).bind(consumer).bind(list).execute(conn).await?;
     Ok(())
 }
 

@@ -63,7 +63,7 @@ pub(super) fn key_of(event: &EventEnvelope) -> Key {
     (event::thing(&event.subject).to_owned(), event.key.clone())
 }
 
-/// Settles events under the lock of their keys: gives effects, parks, records. All or nothing.
+/// Settles events as the only writer: gives effects, parks, records. All or nothing.
 ///
 /// `from_rows` says that the events lie here as dead letters or parked rows.
 pub(super) async fn apply<H: Handler>(
@@ -76,13 +76,13 @@ pub(super) async fn apply<H: Handler>(
 ) -> Result<Vec<Applied>, Failure> {
     let keys: Vec<Key> = events.iter().map(|ready| key_of(&ready.event)).collect();
     let distinct: Vec<Key> = keys.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
-    let before = inbox::lock(conn, consumer, &distinct).await?;
+    let before = inbox::stand(conn, consumer, &distinct).await?;
     let mut standings = before.clone();
     let applied: Vec<Applied> = keys
         .iter()
         .zip(events)
         .map(|(key, ready)| {
-            let standing = standings.get_mut(key).expect("each key is locked");
+            let standing = standings.get_mut(key).expect("each key stands somewhere");
             inbox::settle(standing, ready.event.sequence, from_rows, ready.prepared.is_some())
         })
         .collect();
@@ -128,7 +128,7 @@ pub(super) struct Cause {
     pub message: String,
 }
 
-/// Judges the failure of one event under the lock of its key, and counts or buries it.
+/// Judges the failure of one event as the only writer, and counts or buries it.
 pub(super) async fn fail(
     conn: &mut sql::Conn,
     consumer: &'static str,
@@ -139,7 +139,7 @@ pub(super) async fn fail(
     now: Timestamp,
 ) -> Result<Verdict, Error> {
     let key = key_of(event);
-    let standing = inbox::lock(conn, consumer, std::slice::from_ref(&key)).await?[&key];
+    let standing = inbox::stand(conn, consumer, std::slice::from_ref(&key)).await?[&key];
     let tried = inbox::tries(conn, consumer, &event.id).await?;
     let after = |attempts| patience.after(attempts);
     let verdict = inbox::judge(standing, event.sequence, from_row, cause.trouble, tried, after);

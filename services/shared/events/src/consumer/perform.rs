@@ -104,7 +104,7 @@ impl<H: Handler> Consumer<H> {
         let keys: Vec<_> = self.under_way.events.iter().map(|ready| key_of(&ready.event)).collect();
         let distinct: Vec<_> = keys.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
         let standings =
-            self.db.read(move |conn| Box::pin(async move { inbox::peek(conn, consumer, &distinct).await })).await?;
+            self.db.read(move |conn| Box::pin(async move { inbox::stand(conn, consumer, &distinct).await })).await?;
         Ok(keys.iter().map(|key| standings[key]).collect())
     }
 
