@@ -118,5 +118,7 @@ conformance! {
         changes_are_listed_in_order,
         a_listing_filters,
         an_idle_queue_writes_nothing,
+        what_is_raised_goes_first,
+        a_backlog_is_told_by_state,
     }
 }

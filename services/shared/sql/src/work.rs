@@ -7,12 +7,14 @@
 //!
 //! Services keep the request in `input`, and what only they understand (a checkpoint, sub-states) in `detail`.
 
+mod backlog;
 mod claim;
 mod queue;
 mod row;
 mod store;
 
+pub use backlog::Backlog;
 pub use claim::{Claim, Outcome, Renewed};
 pub use queue::{Backoff, ExhaustedHook, Queue};
 pub use row::{Filter, NewWork, WorkRow};
-pub use store::{cancel, changed_after, delete, get, ids, insert, list, retry};
+pub use store::{cancel, changed_after, delete, get, ids, insert, list, raise, retry};

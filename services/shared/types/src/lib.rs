@@ -30,4 +30,4 @@ pub use operate::{BoxFuture, DeadLetter, DeadLetters, Loop, LoopState, Loops, Op
 pub use quantity::{ByteSize, QuantityError, Revision, Span};
 pub use secret::Secret;
 pub use time::{Clock, TimeRange, Timestamp};
-pub use work::{Materialization, Origin, WorkError, WorkPhase, WorkStatus};
+pub use work::{Materialization, Origin, Priority, WorkError, WorkPhase, WorkStatus};

@@ -47,6 +47,28 @@ impl WorkPhase {
     }
 }
 
+/// Who waits for work: of what can be begun, the greater goes first, and of equal ones the older.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// Nobody in particular: a source is crawled because it is due.
+    Scheduled,
+    /// Somebody asked for a crawl, and waits for what it finds.
+    Asked,
+    /// Somebody sent the bytes, and waits for this one dataset.
+    Sent,
+}
+
+impl Priority {
+    /// The number that contracts and stores have. Numbers between are left for what may come.
+    pub fn number(self) -> i32 {
+        match self {
+            Self::Scheduled => 0,
+            Self::Asked => 5,
+            Self::Sent => 10,
+        }
+    }
+}
+
 /// Why an attempt at work failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkError {

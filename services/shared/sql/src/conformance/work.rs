@@ -7,7 +7,7 @@ use types::{WorkError, WorkPhase};
 
 use super::Store;
 use crate::Error;
-use crate::work::{self, Backoff, Claim, Filter, NewWork, Outcome, Queue, WorkRow};
+use crate::work::{self, Backlog, Backoff, Claim, Filter, NewWork, Outcome, Queue, WorkRow};
 
 const LEASE: Duration = Duration::from_secs(30);
 const BACKOFF: Backoff = Backoff { first: Duration::from_secs(10), max: Duration::from_secs(25) };
@@ -82,6 +82,45 @@ pub async fn the_greatest_priority_then_the_oldest_is_claimed_first(store: Store
         order.push(claim.row.id);
     }
     assert_eq!(order, ["urgent", "b-old", "a-new"]);
+}
+
+pub async fn what_is_raised_goes_first(store: Store) {
+    for id in ["first", "second", "third"] {
+        store.insert(new(id, 5)).await;
+        store.clock.advance(Duration::from_secs(1));
+    }
+    for (id, priority) in [("third", 10), ("second", 0), ("nothing", 10)] {
+        let raise = store.db.write(|conn| Box::pin(async move { work::raise(conn, "jobs", id, priority).await }));
+        raise.await.unwrap();
+    }
+    let mut order = Vec::new();
+    while let Some(claim) = store.claim().await {
+        order.push((claim.row.id, claim.row.priority));
+    }
+    let wanted = [("third", 10), ("first", 5), ("second", 5)];
+    assert_eq!(order, wanted.map(|(id, priority)| (id.to_owned(), priority)));
+}
+
+pub async fn a_backlog_is_told_by_state(store: Store) {
+    assert_eq!(store.queue().backlog().await.unwrap(), Backlog::default());
+    for id in ["a", "b", "c", "d", "e"] {
+        store.insert(NewWork { max_attempts: 2, ..new(id, 0) }).await;
+    }
+    store.insert(NewWork { not_before: Some(store.db.now() + LEASE * 2), ..new("later", 0) }).await;
+    let (done, failed, again) =
+        (store.claim().await.unwrap(), store.claim().await.unwrap(), store.claim().await.unwrap());
+    store.finish(done, success()).await.unwrap();
+    store.finish(failed, failure(false)).await.unwrap();
+    store.finish(again, failure(true)).await.unwrap();
+    store.claim().await.unwrap();
+    let backlog = store.queue().backlog().await.unwrap();
+    let waited = |wait| Backlog { claimable: 1, delayed: 2, running: 1, failed: 1, longest_wait: Some(wait) };
+    assert_eq!(backlog, waited(Duration::ZERO));
+    // The lease of whoever runs one ends, and what failed is due again.
+    store.clock.advance(LEASE + Duration::from_secs(1));
+    let backlog = store.queue().backlog().await.unwrap();
+    let waited = Backlog { claimable: 3, delayed: 1, running: 0, ..waited(LEASE + Duration::from_secs(1)) };
+    assert_eq!(backlog, waited);
 }
 
 pub async fn work_is_claimed_once(store: Store) {

@@ -115,6 +115,17 @@ pub async fn retry(conn: &mut Conn, queue: &str, id: &str, now: Timestamp) -> Re
     update(conn, sql, queue, id, now).await
 }
 
+/// Lets work that has not ended go before work of less priority. What goes first already stays as it is.
+pub async fn raise(conn: &mut Conn, queue: &str, id: &str, priority: i32) -> Result<(), Error> {
+    let change = next_change(conn).await?;
+    let raised = crate::query(
+        "UPDATE work SET priority = ?1, change = ?2 WHERE queue = ?3 AND id = ?4 AND priority < ?1 \
+         AND phase IN ('queued', 'waiting', 'running')",
+    );
+    raised.bind(priority).bind(change).bind(queue).bind(id).execute(conn).await?;
+    Ok(())
+}
+
 /// Runs `sql` with the instant, a new change number, the queue and the id as its parameters 1 to 4.
 async fn update(
     conn: &mut Conn,
