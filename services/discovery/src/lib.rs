@@ -50,7 +50,7 @@ pub use error::Error;
 use service::{Discovery, Kinds};
 use source::CRAWLS;
 use store::Store;
-use tasks::{Crawler, History, RelayOutbox, Removal, Schedule};
+use tasks::{Backlog, Crawler, History, RelayOutbox, Removal, Schedule};
 
 /// The role.
 pub const ROLE: &str = "discovery";
@@ -123,6 +123,7 @@ async fn assemble(config: Config, deps: Deps) -> Result<(Discovery, Queue, Tasks
     let removal = Removal { store: store.clone(), scope };
     tasks.add_poked("removal", Period::secs(5), database.changed(), Box::new(removal));
     tasks.add("history", Period::secs(600), Box::new(History { store, kept: config.kept_crawls, scope }));
+    tasks.add("backlog", Backlog::PERIOD, Box::new(Backlog(queue.clone())));
     let relay = Relay::new(database.clone(), bus, ROLE, config.outbox_retention.as_duration());
     let relay = if sole_owner { relay } else { relay.shared() };
     tasks.add_poked("relay", config.relay_every, database.changed(), Box::new(RelayOutbox(relay)));

@@ -112,6 +112,9 @@ pub struct CrawlInput {
     pub accept_losses: bool,
     /// Who asked for it.
     pub actor: String,
+    /// The trace context of the call that asked for it, so that its attempts join that trace; empty when it was due.
+    #[serde(default)]
+    pub traceparent: String,
 }
 
 /// How far a crawl has come; kept in the row of its work, and committed with the effects of each page.
@@ -122,6 +125,8 @@ pub struct CrawlDetail {
     pub checkpoint: Option<String>,
     /// Whether a part could not be listed.
     pub incomplete: bool,
+    /// How many datasets of the source were announced when the crawl was asked for.
+    pub before: u64,
     /// How many of the datasets listed were announced before this crawl.
     pub known: u64,
     /// What was counted.
@@ -174,6 +179,13 @@ impl CrawlDetail {
         self.incomplete |= page.incomplete;
     }
 
+    /// The share of the datasets announced before that were listed again or retracted, 0 to 1. None without any: nobody
+    /// knows how much a place holds that was never listed.
+    pub fn progress(&self) -> Option<f64> {
+        let done = self.known + self.counts.retracted;
+        (self.before > 0).then(|| (done as f64 / self.before as f64).min(1.0))
+    }
+
     /// Keeps a warning, or counts it when there are too many.
     pub fn warn(&mut self, warning: Warning) {
         if self.warnings.len() < KEPT_WARNINGS {
@@ -224,6 +236,18 @@ mod tests {
             detail.warn(Warning::new(&number.to_string(), "TIMEOUT", "late"));
         }
         assert_eq!((detail.warnings.len(), detail.warnings_omitted), (100, 20));
+    }
+
+    #[test]
+    fn progress_is_told_where_something_was_known_before() {
+        let detail = |before, known, retracted| {
+            let counts = Counts { retracted, ..Counts::default() };
+            CrawlDetail { before, known, counts, ..CrawlDetail::default() }.progress()
+        };
+        assert_eq!(detail(0, 0, 0), None);
+        assert_eq!(detail(8, 0, 0), Some(0.0));
+        assert_eq!(detail(8, 4, 2), Some(0.75));
+        assert_eq!(detail(8, 9, 0), Some(1.0));
     }
 
     #[test]

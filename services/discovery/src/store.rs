@@ -14,7 +14,7 @@ use prost::Message;
 use proto::discovery::v1::{CancelCrawlResponse, CreateSourceResponse, RunSourceResponse, UpdateSourceResponse};
 use runtime::SystemScope;
 use sql::{Conn, Database, pages::Page as Ids, requests, work};
-use types::{CrawlName, Digest, Revision, SourceName, TenantId, Timestamp, WorkPhase};
+use types::{CrawlName, Digest, Priority, Revision, SourceName, TenantId, Timestamp, WorkPhase};
 
 use crate::convert;
 use crate::error::Error;
@@ -100,7 +100,9 @@ impl Store {
                     return Ok(reply);
                 }
                 sources::insert(conn, &source, kind).await?;
-                let crawl = crawls::start(conn, &source, false, &actor, max_attempts, now).await?;
+                let crawl =
+                    crawls::start(conn, &source, input_of(&source, false, &actor), Priority::Asked, max_attempts, now)
+                        .await?;
                 let source = sources::get(conn, &source.name).await?;
                 let reply = CreateSourceResponse {
                     source: Some(convert::source(&source)),
@@ -205,7 +207,7 @@ impl Store {
         write.await
     }
 
-    /// Starts a crawl, or gives the one that is under way.
+    /// Starts a crawl, or gives the one that is under way, which is hurried: somebody waits for it now.
     pub async fn run(
         &self,
         name: SourceName,
@@ -225,8 +227,14 @@ impl Store {
                     Some(crawl) if accept_losses && !crawl.input.accept_losses => {
                         return Err(Error::CrawlUnderWay { name: crawl.name });
                     }
-                    Some(crawl) => crawl,
-                    None => crawls::start(conn, &source, accept_losses, &actor, max_attempts, now).await?,
+                    Some(crawl) => {
+                        crawls::hurry(conn, &crawl).await?;
+                        crawls::get(conn, &crawl.name).await?
+                    }
+                    None => {
+                        let input = input_of(&source, accept_losses, &actor);
+                        crawls::start(conn, &source, input, Priority::Asked, max_attempts, now).await?
+                    }
                 };
                 let reply = RunSourceResponse { crawl: Some(convert::crawl(&crawl)) };
                 request.record(conn, &name.tenant, &reply, now).await?;
@@ -249,7 +257,8 @@ impl Store {
                     if !is_due || !crawls::open(conn, &source).await?.is_empty() {
                         return Ok(0);
                     }
-                    crawls::start(conn, &source, false, "services/discovery", max_attempts, now).await?;
+                    let input = input_of(&source, false, "services/discovery");
+                    crawls::start(conn, &source, input, Priority::Scheduled, max_attempts, now).await?;
                     Ok::<_, Error>(1)
                 })
             });
@@ -338,5 +347,6 @@ impl Changed {
 const OPEN: [WorkPhase; 3] = [WorkPhase::Queued, WorkPhase::Running, WorkPhase::Waiting];
 
 fn input_of(source: &Source, accept_losses: bool, actor: &str) -> CrawlInput {
-    CrawlInput { source: source.uid.clone(), accept_losses, actor: actor.to_owned() }
+    let traceparent = events::trace::current();
+    CrawlInput { source: source.uid.clone(), accept_losses, actor: actor.to_owned(), traceparent }
 }

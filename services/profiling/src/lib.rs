@@ -49,7 +49,7 @@ pub use error::Error;
 use crate::job::{Job, QUEUE};
 use crate::service::Profiling;
 use crate::spool::Spool;
-use crate::tasks::{Announcements, Feed, Relay, Uploads, Worker, Workshop};
+use crate::tasks::{Announcements, Backlog, Feed, Relay, Uploads, Worker, Workshop};
 
 /// The role's name.
 pub const ROLE: &str = "profiling";
@@ -169,6 +169,7 @@ fn add_workers(tasks: &mut Tasks, config: &Config, deps: &Deps, queue: &Queue, s
         spool: spool.clone(),
         config: config.clone(),
     });
+    tasks.add("backlog", Backlog::PERIOD, Box::new(Backlog(queue.clone())));
     for number in 0..config.workers {
         let worker = Box::new(Worker(shop.clone()));
         tasks.add_poked(&format!("worker.{number}"), config.period, deps.database.changed(), worker);

@@ -6,7 +6,8 @@
 use sql::Conn;
 use sql::work::{self, Claim, NewWork, Outcome};
 use types::{
-    Digest, JobId, JobName, Materialization, ProfileId, ProfileName, TenantId, Timestamp, WorkError, WorkPhase,
+    Digest, JobId, JobName, Materialization, Priority, ProfileId, ProfileName, TenantId, Timestamp, WorkError,
+    WorkPhase,
 };
 
 use crate::job::{Detail, Input, Job, QUEUE};
@@ -166,7 +167,7 @@ pub async fn cancel(conn: &mut Conn, name: &JobName, now: Timestamp) -> Result<J
     Ok(after)
 }
 
-/// Queues a failed or cancelled job again for a caller.
+/// Queues a failed or cancelled job again for a caller, who waits for it.
 pub async fn retry(conn: &mut Conn, name: &JobName, now: Timestamp) -> Result<Job, Error> {
     let before = job(conn, name).await?;
     if !matches!(before.status.phase, WorkPhase::Failed | WorkPhase::Cancelled) {
@@ -176,6 +177,7 @@ pub async fn retry(conn: &mut Conn, name: &JobName, now: Timestamp) -> Result<Jo
         return Err(Error::JobSuperseded { name: name.clone() });
     }
     work::retry(conn, QUEUE, name.job.as_str(), now).await?;
+    work::raise(conn, QUEUE, name.job.as_str(), Priority::Asked.number()).await?;
     let after = job(conn, name).await?;
     tell_end(conn, &after, now).await?;
     Ok(after)

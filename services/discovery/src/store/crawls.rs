@@ -2,28 +2,29 @@
 
 use sql::work::{self, Filter, NewWork, WorkRow};
 use sql::{Conn, next_change};
-use types::{CrawlId, CrawlName, SourceName, TenantId, Timestamp, WorkPhase};
+use types::{CrawlId, CrawlName, Priority, SourceName, TenantId, Timestamp, WorkPhase};
 
-use super::{OPEN, input_of, sources};
+use super::{OPEN, sources};
 use crate::error::Error;
-use crate::source::{CRAWLS, Crawl, CrawlDetail, Source};
+use crate::source::{CRAWLS, Crawl, CrawlDetail, CrawlInput, Source};
 
 pub(super) async fn start(
     conn: &mut Conn,
     source: &Source,
-    accept_losses: bool,
-    actor: &str,
+    input: CrawlInput,
+    priority: Priority,
     max_attempts: u32,
     now: Timestamp,
 ) -> Result<Crawl, Error> {
     let id = CrawlId::random();
+    let detail = CrawlDetail { before: source.dataset_count.unsigned_abs(), ..CrawlDetail::default() };
     let new = NewWork {
         id: id.to_string(),
         tenant: source.name.tenant.clone(),
         resource: source.name.to_string(),
-        priority: 0,
-        input: serde_json::to_vec(&input_of(source, accept_losses, actor)).expect("the input always encodes"),
-        detail: encode(&CrawlDetail::default()),
+        priority: priority.number(),
+        input: serde_json::to_vec(&input).expect("the input always encodes"),
+        detail: encode(&detail),
         max_attempts,
         not_before: None,
     };
@@ -66,6 +67,16 @@ pub(super) async fn open(conn: &mut Conn, source: &Source) -> Result<Vec<Crawl>,
     let goes_on = rows.into_iter().filter(|row| !row.cancel_requested);
     let crawls: Vec<Crawl> = goes_on.map(read).collect::<Result<_, _>>()?;
     Ok(crawls.into_iter().filter(|crawl| crawl.input.source == source.uid).collect())
+}
+
+/// Lets a crawl that is under way go before those that nobody waits for.
+pub(super) async fn hurry(conn: &mut Conn, crawl: &Crawl) -> Result<(), Error> {
+    Ok(work::raise(conn, CRAWLS, crawl.name.crawl.as_str(), Priority::Asked.number()).await?)
+}
+
+/// The priority that a crawl has now: it may have been raised since it was claimed.
+pub(super) async fn priority(conn: &mut Conn, row: &WorkRow) -> Result<i32, Error> {
+    Ok(work::get(conn, CRAWLS, &row.id).await?.map_or(row.priority, |now| now.priority))
 }
 
 /// Cancels the crawls of a source that read its settings, or may have.

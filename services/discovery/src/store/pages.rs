@@ -69,7 +69,9 @@ impl Store {
         let span = tracing::Span::current();
         let write = self.db.write(move |conn| {
             let commit = async move {
-                let mut applied = Applied { source: &source, kind, crawl: &claim.row.id, actor: &actor, now, detail };
+                let priority = crawls::priority(conn, &claim.row).await?;
+                let crawl = &claim.row.id;
+                let mut applied = Applied { source: &source, kind, crawl, actor: &actor, priority, now, detail };
                 applied.page(conn, page).await?;
                 let detail = applied.detail;
                 advance(conn, &claim, &detail, now).await?;
@@ -147,7 +149,7 @@ impl Store {
 }
 
 async fn advance(conn: &mut Conn, claim: &Claim, detail: &CrawlDetail, now: Timestamp) -> Result<(), Interrupted> {
-    let renewed = claim.advance(conn, now, None, &detail.counts.named(), &crawls::encode(detail)).await?;
+    let renewed = claim.advance(conn, now, detail.progress(), &detail.counts.named(), &crawls::encode(detail)).await?;
     // An error, so that the transaction leaves nothing of what it did.
     if renewed.cancel_requested { Err(Interrupted::Cancelled) } else { Ok(()) }
 }
@@ -157,6 +159,7 @@ struct Applied<'a> {
     kind: &'static str,
     crawl: &'a str,
     actor: &'a str,
+    priority: i32,
     now: Timestamp,
     detail: CrawlDetail,
 }
@@ -202,7 +205,13 @@ impl Applied<'_> {
         announcement: i64,
     ) -> Result<(), Error> {
         let dataset = DatasetName::new(self.source.name.tenant.clone(), id);
-        let span = tracing::info_span!(parent: None, "announce", dataset.name = %dataset, dataset.path = found.path);
+        let span = tracing::info_span!(
+            parent: None,
+            "announce",
+            dataset.name = %dataset,
+            dataset.path = found.path,
+            role = crate::ROLE
+        );
         span.follows_from(tracing::Span::current());
         let message = DatasetAnnounced {
             dataset: dataset.to_string(),
@@ -212,7 +221,7 @@ impl Applied<'_> {
             materialization: Some(Materialization { origin: found.origin, version_token: found.version_token }.into()),
             metadata: Some(metadata),
             size_bytes: found.size_bytes.map(|size| i64::try_from(size).unwrap_or(i64::MAX)),
-            priority: 0,
+            priority: self.priority,
             announcement,
         };
         let event = announced(&dataset, self.actor, &message);

@@ -16,6 +16,7 @@ testkit::on_every_store! {
     a_stale_revision_is_refused,
     a_source_with_an_interval_is_crawled_again_when_it_is_due,
     a_run_while_a_crawl_is_under_way_gives_that_one,
+    what_somebody_asked_for_goes_before_what_is_due,
     a_preview_lists_and_stores_nothing,
     a_preview_tells_what_it_leaves_out,
     sources_and_crawls_page_in_a_stable_order,
@@ -154,6 +155,26 @@ async fn a_run_while_a_crawl_is_under_way_gives_that_one() {
     let request = pb::RunSourceRequest { name: SOURCE.into(), accept_losses: true, request_id: String::new() };
     let refused = world.grpc.run_source(by_ada(request)).await.unwrap_err();
     assert_eq!((refused.code(), reason(&refused).as_str()), (Code::FailedPrecondition, "CRAWL_UNDER_WAY"));
+}
+
+async fn what_somebody_asked_for_goes_before_what_is_due() {
+    let mut world = World::new().await;
+    let announced = async |world: &mut World, text: &str, ask: bool| {
+        world.write("a.csv", text);
+        world.clock.advance(Duration::from_secs(3601));
+        world.tasks.round("discovery.schedule").await.unwrap();
+        if ask {
+            world.run(false).await;
+        }
+        world.crawl().await;
+        world.announcements().await.into_iter().map(|(_, message)| message.priority).collect::<Vec<_>>()
+    };
+    world.write("a.csv", "1");
+    world.create(pb::Source { interval: interval(3600), ..world.folder() }).await.unwrap();
+    world.crawl().await;
+    assert_eq!(world.announcements().await[0].1.priority, 5, "whoever creates a source waits for it");
+    assert_eq!(announced(&mut world, "1,2", false).await, [0], "it was due");
+    assert_eq!(announced(&mut world, "1,2,3", true).await, [5], "it was due, and then somebody asked for it");
 }
 
 async fn a_preview_lists_and_stores_nothing() {

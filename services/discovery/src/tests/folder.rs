@@ -7,6 +7,7 @@ testkit::on_every_store! {
     files_are_announced_with_what_their_package_says,
     only_what_changed_is_announced_again,
     a_killed_crawl_goes_on_from_its_checkpoint,
+    a_crawl_tells_how_much_of_what_was_known_it_has_come_to,
     links_that_lead_out_are_warned_of_and_loops_end,
     the_data_directory_is_never_listed,
     a_folder_that_is_not_there_fails_the_crawl_and_touches_nothing,
@@ -69,19 +70,7 @@ async fn a_killed_crawl_goes_on_from_its_checkpoint() {
         world.write(name, "1");
     }
     world.create(world.folder()).await.unwrap();
-    let mut changed = world.database.changed();
-    {
-        // The kill comes at the next `.await` after the commit of a page.
-        let mut round = Box::pin(world.tasks.round("discovery.crawler-1"));
-        let mut commits = 0;
-        while commits < 3 {
-            tokio::select! {
-                biased;
-                _ = changed.changed() => commits += 1,
-                _ = &mut round => panic!("the crawl ended before it was killed"),
-            }
-        }
-    }
+    kill_after_commits(&mut world, 3).await;
     let before = world.told().await;
     assert!((1..7).contains(&before.len()), "{before:?}");
     world.restart().await;
@@ -91,6 +80,38 @@ async fn a_killed_crawl_goes_on_from_its_checkpoint() {
     let after = world.told().await;
     assert_eq!(before.len() + after.len(), 7, "{before:?} {after:?}");
     assert!(after.iter().all(|one| matches!(one, Told::Announced { announcement: 1, .. })));
+}
+
+/// Begins a crawl, and kills it at the next `.await` after so many commits, of which the first is the claim.
+async fn kill_after_commits(world: &mut World, wanted: u32) {
+    let mut changed = world.database.changed();
+    let mut round = Box::pin(world.tasks.round("discovery.crawler-1"));
+    let mut commits = 0;
+    while commits < wanted {
+        tokio::select! {
+            biased;
+            _ = changed.changed() => commits += 1,
+            _ = &mut round => panic!("the crawl ended before it was killed"),
+        }
+    }
+}
+
+async fn a_crawl_tells_how_much_of_what_was_known_it_has_come_to() {
+    let mut world = World::with_pages_of(2).await;
+    for number in 0..8 {
+        world.write(&format!("{number}.csv"), "1");
+    }
+    world.create(world.folder()).await.unwrap();
+    let progress = |crawl: pb::Crawl| crawl.status.unwrap().progress;
+    kill_after_commits(&mut world, 3).await;
+    assert_eq!(progress(world.newest().await), None, "nobody knows how much there is");
+    world.restart().await;
+    assert_eq!(progress(world.crawl().await), Some(1.0));
+    world.run(false).await;
+    kill_after_commits(&mut world, 3).await;
+    assert_eq!(progress(world.newest().await), Some(0.5));
+    world.restart().await;
+    assert_eq!(progress(world.crawl().await), Some(1.0));
 }
 
 #[cfg(unix)]

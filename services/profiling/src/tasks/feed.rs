@@ -8,7 +8,7 @@ use proto::common::v1::EventEnvelope;
 use proto::discovery::v1::{DatasetAnnounced, DatasetRetracted};
 use runtime::{Reconcile, Report};
 use sql::Conn;
-use types::{BoxError, DatasetName, Materialization, Permitted, TenantId, Timestamp};
+use types::{BoxError, DatasetName, Materialization, Permitted, Priority, TenantId, Timestamp};
 
 use crate::Error;
 use crate::store::{self, Request};
@@ -102,7 +102,8 @@ impl Handler for Uploads {
             dataset: permitted(event, &message.dataset)?,
             materialization: materialization(message.materialization)?,
             file_name: message.file_name,
-            priority: UPLOAD_PRIORITY,
+            // A person waits for an upload, so it goes before what crawls find.
+            priority: Priority::Sent.number(),
             max_attempts: self.max_attempts,
             traceparent: trace::current(),
         };
@@ -110,9 +111,6 @@ impl Handler for Uploads {
         Ok(())
     }
 }
-
-/// A person waits for an upload, so it goes before what crawls find.
-const UPLOAD_PRIORITY: i32 = 10;
 
 /// The dataset that an event names, which must be of the event's tenant.
 fn permitted(event: &EventEnvelope, dataset: &str) -> Result<DatasetName, HandlerError> {
