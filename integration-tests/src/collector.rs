@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -15,12 +16,25 @@ use tonic::{Request, Response, Status};
 pub struct SpanSeen {
     /// Its name.
     pub name: String,
+    /// Its id, in hexadecimal.
+    pub id: String,
+    /// The id of its parent; empty for a root.
+    pub parent: String,
     /// Its trace, in hexadecimal.
     pub trace: String,
     /// The traces that it links to.
     pub links: Vec<String>,
     /// Its attributes that are texts.
     pub attributes: BTreeMap<String, String>,
+    /// What the process that it comes from says of itself, as far as that are texts.
+    pub resource: BTreeMap<String, String>,
+}
+
+impl SpanSeen {
+    /// The role that it is of; empty when it does not say.
+    pub fn role(&self) -> &str {
+        self.attributes.get("role").map_or("", String::as_str)
+    }
 }
 
 /// Takes traces over OTLP, and keeps them.
@@ -53,23 +67,33 @@ impl TraceService for Collector {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let scopes = request.into_inner().resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
-        let spans = scopes.flat_map(|scope| scope.spans).map(seen);
-        self.spans.lock().unwrap_or_else(PoisonError::into_inner).extend(spans);
+        for of_process in request.into_inner().resource_spans {
+            let resource = texts(of_process.resource.unwrap_or_default().attributes);
+            let spans = of_process.scope_spans.into_iter().flat_map(|scope| scope.spans);
+            let seen = spans.map(|span| seen(span, &resource));
+            self.spans.lock().unwrap_or_else(PoisonError::into_inner).extend(seen);
+        }
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
 }
 
-fn seen(span: Span) -> SpanSeen {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let texts = span.attributes.into_iter().filter_map(|attribute| match attribute.value?.value? {
+fn texts(attributes: Vec<KeyValue>) -> BTreeMap<String, String> {
+    let texts = attributes.into_iter().filter_map(|attribute| match attribute.value?.value? {
         Value::StringValue(text) => Some((attribute.key, text)),
         _ => None,
     });
+    texts.collect()
+}
+
+fn seen(span: Span, resource: &BTreeMap<String, String>) -> SpanSeen {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     SpanSeen {
         name: span.name,
+        id: hex(&span.span_id),
+        parent: hex(&span.parent_span_id),
         trace: hex(&span.trace_id),
         links: span.links.iter().map(|link| hex(&link.trace_id)).collect(),
-        attributes: texts.collect(),
+        attributes: texts(span.attributes),
+        resource: resource.clone(),
     }
 }

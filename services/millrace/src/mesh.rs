@@ -52,7 +52,8 @@ where
     S: Future<Output = Infallible>,
 {
     let writer = BoxMakeWriter::new(|| Stderr);
-    let guard = telemetry::init_to(&settings.logging, settings.otlp_endpoint(), writer).map_err(failed)?;
+    let guard =
+        telemetry::init_to(&settings.logging, settings.otlp_endpoint(), &process(&shape), writer).map_err(failed)?;
     let stop = runtime::stop_signal()?;
     let result = live(&settings, &shape, story, stop).await;
     guard.flush().await;
@@ -134,6 +135,12 @@ fn serve(
     let page = page.clone();
     supervisor.serve("admin page", |stop| runtime::admin::serve(sockets.admin, page, stop));
     doors
+}
+
+/// What traces say of this process. Each start is another instance.
+fn process(shape: &Shape) -> telemetry::Process {
+    let instance = uuid::Uuid::new_v4().to_string();
+    telemetry::Process::new(shape.roles().map(Role::name), env!("CARGO_PKG_VERSION"), instance)
 }
 
 fn grace(settings: &Settings) -> Grace {

@@ -102,7 +102,7 @@ impl Catalog {
                     let appeared = record.settle(held, change, now);
                     let event = held_name.filter(|_| appeared).map(|version| events::indexed(&version));
                     // The trace of the dataset goes on from the change that is indexed now.
-                    let span = tracing::info_span!("index", dataset.name = %record.name);
+                    let span = tracing::info_span!("index", dataset.name = %record.name, role = "catalog");
                     trace::adopt(&span, &record.index.cause);
                     store.save(tx, &mut record, event.as_slice(), now).instrument(span).await?;
                 }

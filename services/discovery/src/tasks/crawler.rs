@@ -68,7 +68,9 @@ impl Crawler {
             Ok(kind) => kind,
             Err(error) => return self.store.end(claim, Ended::Failed(WorkError::of(&error))).await,
         };
-        let span = tracing::info_span!("crawl", crawl.name = %crawl.name, source.kind = kind.kind());
+        let span =
+            tracing::info_span!("crawl", crawl.name = %crawl.name, source.kind = kind.kind(), role = crate::ROLE);
+        events::trace::adopt(&span, &crawl.input.traceparent);
         let work = Work { crawler: self, claim: &claim, crawl: &crawl, source: &source, kind };
         let ended = match work.run().instrument(span).await {
             Ok(detail) => Ended::Succeeded(detail),

@@ -43,7 +43,7 @@ impl Reconcile for Worker {
     async fn reconcile(&mut self) -> Result<Report, BoxError> {
         let Some(claim) = self.0.queue.claim().await? else { return Ok(Report::idle()) };
         let job = Job::read(claim.row.clone())?;
-        let span = tracing::info_span!("job", job.name = %job.name, dataset.name = %job.dataset);
+        let span = tracing::info_span!("job", job.name = %job.name, dataset.name = %job.dataset, role = crate::ROLE);
         trace::adopt(&span, &job.traceparent);
         let summary = self.0.run(claim, job).instrument(span).await?;
         Ok(Report::more(summary))

@@ -1,7 +1,8 @@
 //! Carries the W3C trace context from a cause, across the outbox and the bus, to the effect.
 
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
-use tracing::Span;
+use proto::common::v1::EventEnvelope;
+use tracing::{Span, field};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 /// The context of the current span as `traceparent`. Empty when nothing is traced.
@@ -20,6 +21,28 @@ pub fn adopt(span: &Span, traceparent: &str) {
         // Fails when the span is disabled or has begun; then there is nothing to join.
         let _ = span.set_parent(opentelemetry::Context::new().with_remote_span_context(parent));
     }
+}
+
+/// The span in which `service` publishes an event, beside that of its effect: both are children of the cause, so that an
+/// event that is published twice has its effect in the same place.
+///
+/// The target is that of `runtime::telemetry::PUBLISH`: nothing is made where no traces are exported.
+pub(crate) fn publishing(service: &'static str, event: &EventEnvelope) -> Span {
+    let span = tracing::debug_span!(
+        target: "millrace::publish",
+        "publish",
+        otel.name = format!("publish {}", event.subject),
+        otel.kind = "producer",
+        otel.status_code = field::Empty,
+        event.id = event.id,
+        event.key = event.key,
+        event.sequence = event.sequence,
+        role = service,
+    );
+    if !span.is_disabled() {
+        adopt(&span, &event.traceparent);
+    }
+    span
 }
 
 fn parse(traceparent: &str) -> Option<SpanContext> {

@@ -1,19 +1,17 @@
 //! Logs, traces and metrics of the process.
 
 mod text;
+mod traces;
 
 use std::fmt;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use opentelemetry::Context;
-use opentelemetry::trace::{TraceContextExt, TraceId, TracerProvider};
-use opentelemetry_otlp::{SpanExporter, WithExportConfig};
-use opentelemetry_sdk::Resource;
+use opentelemetry::trace::{TraceContextExt, TraceId, TracerProvider as _};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use serde::{Deserialize, Serialize};
 use tracing::{Event, Subscriber};
-use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::{Format, JsonFields, Writer};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -22,6 +20,8 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 use types::BoxError;
+
+pub use traces::{PUBLISH, Process};
 
 /// How lines of the log look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,25 +95,30 @@ fn end(provider: &SdkTracerProvider) {
     }
 }
 
-/// Starts logs to stderr and, when `otlp_endpoint` names a collector (`http://host:4317`), the export of traces.
+/// Starts logs to stderr and, when `otlp_endpoint` names a collector (`http://host:4317`), the export of traces of `process`.
 ///
 /// Calls have trace ids, which errors and lines of the log carry, and trace contexts travel in the W3C form, with or
 /// without a collector. Must run within Tokio when there is one.
-pub fn init(logging: &Logging, otlp_endpoint: Option<&str>) -> Result<Guard, TelemetryError> {
-    init_to(logging, otlp_endpoint, BoxMakeWriter::new(std::io::stderr))
+pub fn init(logging: &Logging, otlp_endpoint: Option<&str>, process: &Process) -> Result<Guard, TelemetryError> {
+    init_to(logging, otlp_endpoint, process, BoxMakeWriter::new(std::io::stderr))
 }
 
 /// Like [`init`], with logs to `writer`: one that keeps clear of progress bars.
-pub fn init_to(logging: &Logging, otlp_endpoint: Option<&str>, writer: BoxMakeWriter) -> Result<Guard, TelemetryError> {
+pub fn init_to(
+    logging: &Logging,
+    otlp_endpoint: Option<&str>,
+    process: &Process,
+    writer: BoxMakeWriter,
+) -> Result<Guard, TelemetryError> {
     opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
-    let provider = tracer_provider(otlp_endpoint)?;
+    let provider = traces::provider(otlp_endpoint, process)?;
     let traces = tracing_opentelemetry::layer()
         .with_tracer(provider.tracer("millrace"))
         .with_location(false)
         .with_threads(false)
         .with_tracked_inactivity(false)
         .with_target(false)
-        .with_filter(LevelFilter::INFO);
+        .with_filter(traces::filter(otlp_endpoint.is_some()));
     let registry = tracing_subscriber::registry().with(log_layer(logging, writer)?).with(traces);
     registry.try_init().map_err(|error| TelemetryError::Twice(error.into()))?;
     Ok(Guard { provider: Some(provider) })
@@ -168,19 +173,6 @@ fn text_end(line: &str, trace: TraceId) -> String {
 
 fn json_end(line: &str, trace: TraceId) -> String {
     format!("{},\"trace_id\":\"{trace}\"}}\n", line.strip_suffix('}').unwrap_or(line))
-}
-
-fn tracer_provider(endpoint: Option<&str>) -> Result<SdkTracerProvider, TelemetryError> {
-    let resource = Resource::builder().with_service_name("millrace").build();
-    let mut builder = SdkTracerProvider::builder().with_resource(resource);
-    if let Some(endpoint) = endpoint {
-        let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint).build();
-        let failed = |error| TelemetryError::Exporter(endpoint.to_owned(), Box::new(error));
-        builder = builder.with_batch_exporter(exporter.map_err(failed)?);
-    }
-    let provider = builder.build();
-    opentelemetry::global::set_tracer_provider(provider.clone());
-    Ok(provider)
 }
 
 /// Reads the metrics of the process.

@@ -2,14 +2,15 @@
 
 use std::sync::{Arc, Mutex};
 
-use millrace_runtime::telemetry::{self, LogFormat, Logging};
+use millrace_runtime::telemetry::{self, LogFormat, Logging, Process};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use tonic::{Request, Response, Status};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 #[derive(Clone, Default)]
-struct Collector(Arc<Mutex<Vec<String>>>);
+struct Collector(Arc<Mutex<Vec<(String, String)>>>);
 
 #[tonic::async_trait]
 impl TraceService for Collector {
@@ -17,9 +18,13 @@ impl TraceService for Collector {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let spans = request.into_inner().resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
-        let names = spans.flat_map(|scope| scope.spans).map(|span| span.name);
-        self.0.lock().unwrap().extend(names);
+        for resource in request.into_inner().resource_spans {
+            let attributes = resource.resource.unwrap().attributes;
+            let service = attributes.into_iter().find(|attribute| attribute.key == "service.name").unwrap();
+            let Some(Value::StringValue(service)) = service.value.unwrap().value else { panic!("it is a text") };
+            let spans = resource.scope_spans.into_iter().flat_map(|scope| scope.spans);
+            self.0.lock().unwrap().extend(spans.map(|span| (service.clone(), span.name)));
+        }
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
 }
@@ -36,9 +41,12 @@ async fn the_last_spans_reach_the_collector_and_quiet_logs_do_not_silence_them()
     let log = Arc::new(tempfile::NamedTempFile::new().unwrap());
     let client = async {
         let logging = Logging { format: LogFormat::Json, filter: "error".to_owned() };
+        let process = Process::new(["catalog"], "1.0", "this one");
         let file = log.clone();
         let writer = BoxMakeWriter::new(move || std::fs::OpenOptions::new().append(true).open(file.path()).unwrap());
-        let guard = telemetry::init_to(&logging, Some(&endpoint), writer).unwrap();
+        let guard = telemetry::init_to(&logging, Some(&endpoint), &process, writer).unwrap();
+        tracing::debug_span!(target: telemetry::PUBLISH, "publish").in_scope(|| ());
+        tracing::debug_span!("detail").in_scope(|| ());
         tracing::info_span!("profile", dataset.id = "d1").in_scope(|| tracing::error!(reason = "X", "no good {{}}"));
         tracing::error!("outside");
         guard.flush().await;
@@ -47,7 +55,8 @@ async fn the_last_spans_reach_the_collector_and_quiet_logs_do_not_silence_them()
         result = served => panic!("the collector ended: {result:?}"),
         () = client => {}
     }
-    assert_eq!(*collector.0.lock().unwrap(), ["profile"]);
+    let of_catalog = |name: &str| ("catalog".to_owned(), name.to_owned());
+    assert_eq!(*collector.0.lock().unwrap(), [of_catalog("publish"), of_catalog("profile")]);
     let text = std::fs::read_to_string(log.path()).unwrap();
     let [traced, outside] = text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
     assert!(traced.ends_with('}') && traced.contains("\",\"trace_id\":\""), "{traced}");

@@ -53,7 +53,8 @@ pub(super) fn span(consumer: &'static str, event: &EventEnvelope) -> Span {
         event.id = event.id,
         event.key = event.key,
         event.sequence = event.sequence,
-        consumer
+        consumer,
+        role = consumer.split('.').next(),
     );
     trace::adopt(&span, &event.traceparent);
     span

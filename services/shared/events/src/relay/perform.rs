@@ -6,7 +6,7 @@ use super::machine::{Action, Claim, Input, Mended, Note, Published, Read, Rememb
 use super::state::{self, Claimant};
 use super::{LEASE, Relay, StreamState, named};
 use crate::outbox::sent::{self, Unsent};
-use crate::{Error, topology};
+use crate::{Error, topology, trace};
 
 /// How many rows are pruned in one transaction.
 const PRUNE_AT_ONCE: i64 = 20_000;
@@ -111,7 +111,15 @@ impl Relay {
             return Ok(None);
         }
         let envelopes: Vec<_> = batch.into_iter().map(|row| row.envelope).collect();
-        let positions = self.bus.publish(&envelopes).await?;
+        let spans: Vec<_> = envelopes.iter().map(|event| trace::publishing(self.service, event)).collect();
+        let published = self.bus.publish(&envelopes).await;
+        if published.is_err() {
+            for span in &spans {
+                span.record("otel.status_code", "ERROR");
+            }
+        }
+        drop(spans);
+        let positions = published?;
         let positions: Vec<_> =
             positions.into_iter().map(|position| i64::try_from(position).unwrap_or(i64::MAX)).collect();
         let seen = self.look(positions.iter().copied().max().unwrap_or(0)).await?;

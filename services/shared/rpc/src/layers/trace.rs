@@ -70,7 +70,16 @@ tower_layer!(ClientTraceLayer => ClientTrace {});
 impl<S: Next> ClientTrace<S> {
     fn handle(mut self, mut request: Request<Body>) -> Answer {
         let path = request.uri().path().trim_start_matches('/').to_owned();
-        let span = tracing::info_span!("rpc call", otel.name = path, otel.kind = "client", rpc.system = "grpc");
+        let span = tracing::info_span!(
+            "rpc call",
+            otel.name = path,
+            otel.kind = "client",
+            rpc.system = "grpc",
+            role = field::Empty
+        );
+        if let Ok(role) = ROLE.try_with(|role| *role) {
+            span.record("role", role);
+        }
         if let Some(value) = traceparent(&span).and_then(|text| text.parse().ok()) {
             request.headers_mut().insert(TRACEPARENT, value);
         }
