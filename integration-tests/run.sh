@@ -102,6 +102,9 @@ install_postgres || postgres=no
 
 step "formatting" cargo fmt --all --check
 step "clippy, warnings as errors" cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+step "clippy of the features that are left out of the binary" \
+    cargo clippy --quiet --locked -p millrace-runtime --features console,pprof --all-targets -- -D warnings
+step "tests of CPU profiles" cargo test --locked -p millrace-runtime --features pprof profile
 step "build of the binary" cargo build --quiet --locked -p millrace
 step "tests of every crate, and of the mesh in one process" cargo test --locked --workspace --no-fail-fast
 if [ "$python_tools" = yes ] && [ "$postgres" = yes ]; then

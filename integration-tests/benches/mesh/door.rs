@@ -180,5 +180,10 @@ async fn record(gateway: &Client) -> Result<String> {
 fn log_to(path: &Path) -> Result<telemetry::Guard> {
     let logging = Logging { format: LogFormat::Text, filter: "info,millrace::access=warn".to_owned() };
     let writer = BoxMakeWriter::new(Mutex::new(File::create(path)?));
-    Ok(telemetry::init_to(&logging, None, &telemetry::Process::new(["gateway"], "bench", "bench"), writer)?)
+    Ok(telemetry::init_to(
+        &logging,
+        telemetry::Outlets::default(),
+        &telemetry::Process::new(["gateway"], "bench", "bench"),
+        writer,
+    )?)
 }

@@ -52,8 +52,8 @@ where
     S: Future<Output = Infallible>,
 {
     let writer = BoxMakeWriter::new(|| Stderr);
-    let guard =
-        telemetry::init_to(&settings.logging, settings.otlp_endpoint(), &process(&shape), writer).map_err(failed)?;
+    let guard = telemetry::init_to(&settings.logging, settings.telemetry.outlets(), &process(&shape), writer)
+        .map_err(failed)?;
     let stop = runtime::stop_signal()?;
     let result = live(&settings, &shape, story, stop).await;
     guard.flush().await;
@@ -76,7 +76,7 @@ where
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let addresses = sockets.addresses();
     let start = Readiness::new();
-    let page = Page::new(env!("CARGO_PKG_VERSION"), Some(metrics), start.clone());
+    let page = Page::new(env!("CARGO_PKG_VERSION"), Some(metrics), start.clone(), settings.telemetry.profiles);
     let mut supervisor = Supervisor::new(clock.clone()).with_grace(grace(settings));
     let doors = serve(sockets, &certificates, &mut supervisor, &page, &start);
 

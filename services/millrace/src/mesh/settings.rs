@@ -3,6 +3,7 @@
 mod back_ends;
 mod places;
 mod problems;
+mod telemetry;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use super::sockets;
 use crate::failure::Failure;
 pub use back_ends::{Events, Objects, Store};
 pub use places::{Identity, Listeners, Peers, Tls};
+pub use telemetry::Telemetry;
 
 /// The flags that every process takes; they go over the same settings of the file and the environment.
 #[derive(Debug, Clone, Default, Args)]
@@ -59,7 +61,8 @@ pub struct Settings {
     pub allow_plaintext: bool,
     /// What is logged.
     pub logging: Logging,
-    telemetry: Telemetry,
+    /// What it tells to those who look inside.
+    pub telemetry: Telemetry,
     fetch: Fetch,
     /// How long a start waits for back ends that do not answer; 0: for ever.
     pub wait_for_stores: Span,
@@ -87,12 +90,6 @@ pub struct Settings {
     pub profiling: profiling::Config,
     /// The settings of catalog.
     pub catalog: catalog::Config,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Telemetry {
-    otlp_endpoint: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -167,11 +164,6 @@ impl Settings {
     /// The settings as TOML.
     pub fn print(&self) -> Result<String, Failure> {
         runtime::config::print(self).map_err(|error| Failure::other(error.to_string()))
-    }
-
-    /// Where traces go, if anywhere.
-    pub fn otlp_endpoint(&self) -> Option<&str> {
-        Some(self.telemetry.otlp_endpoint.as_str()).filter(|endpoint| !endpoint.is_empty())
     }
 
     /// Where a role listens.

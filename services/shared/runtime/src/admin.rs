@@ -1,5 +1,7 @@
 //! The admin page: metrics for Prometheus, health for supervisors, the loops for people.
 
+mod profile;
+
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,6 +13,8 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use types::{BoxError, Loops};
+
+pub use profile::BUILT as PROFILES;
 
 use crate::telemetry::Metrics;
 use crate::{Readiness, Tasks};
@@ -24,15 +28,21 @@ struct Shown {
     metrics: Option<Metrics>,
     start: Readiness,
     roles: Mutex<Vec<Role>>,
+    /// Whether CPU profiles may be taken.
+    profiles: bool,
+    /// Held while one is.
+    profiling: tokio::sync::Mutex<()>,
 }
 
 /// A role with its loops.
 type Role = (&'static str, Arc<dyn Loops>);
 
 impl Page {
-    /// A page without roles, of this version of the binary. `start` tells what the process waits for before it has any.
-    pub fn new(version: &'static str, metrics: Option<Metrics>, start: Readiness) -> Self {
-        Self(Arc::new(Shown { version, metrics, start, roles: Mutex::default() }))
+    /// A page without roles, of this version of the binary. `start` tells what the process waits for before it has any;
+    /// `profiles` whether CPU profiles may be taken, which needs [`PROFILES`].
+    pub fn new(version: &'static str, metrics: Option<Metrics>, start: Readiness, profiles: bool) -> Self {
+        let (roles, profiling) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self(Arc::new(Shown { version, metrics, start, roles, profiles, profiling }))
     }
 
     /// Shows the loops of a role from now on.
@@ -45,7 +55,8 @@ impl Page {
     }
 }
 
-/// Serves `/metrics`, `/healthz` (the process lives), `/readyz` (all roles take calls) and `/`, a page of the loops.
+/// Serves `/metrics`, `/healthz` (the process lives), `/readyz` (all roles take calls), `/debug/pprof/profile` (a CPU
+/// profile, where that is allowed) and `/`, a page of the loops.
 ///
 /// Ends when `stop` says so. There is no access check: the listener belongs on the loopback or a network of operators.
 pub async fn serve(listener: TcpListener, page: Page, stop: CancellationToken) -> Result<(), BoxError> {
@@ -59,6 +70,7 @@ fn routes(page: Page) -> Router {
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
+        .route("/debug/pprof/profile", get(profile::profile))
         .with_state(page)
 }
 
@@ -121,11 +133,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn profiles_are_refused_until_they_are_allowed_and_then_when_they_are_asked_for_wrongly_or_twice() {
+        for (allowed, query, status) in
+            [(false, "", 404), (true, "?seconds=0", 400), (true, "?seconds=1000", 400), (true, "?seconds=1", 409)]
+        {
+            let page = Page::new("0", None, Readiness::new(), allowed);
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let stop = CancellationToken::new();
+            let (asked, stopped) = (page.clone(), stop.clone());
+            let client = async {
+                let _taken = page.0.profiling.lock().await;
+                let answer = get(address, &format!("/debug/pprof/profile{query}")).await;
+                assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{query}: {answer}");
+                stop.cancel();
+            };
+            let (served, ()) = tokio::join!(serve(listener, asked, stopped), client);
+            served.unwrap();
+        }
+    }
+
+    #[tokio::test]
     async fn readiness_follows_the_roles() {
         let mut tasks = Tasks::new("catalog");
         tasks.add("indexer", crate::Period::secs(1), Box::new(Never));
         let start = Readiness::new();
-        let page = Page::new("0", None, start.clone());
+        let page = Page::new("0", None, start.clone(), false);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();

@@ -1,9 +1,12 @@
 //! Logs, traces and metrics of the process.
 
+#[cfg(feature = "console")]
+mod console;
 mod text;
 mod traces;
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use opentelemetry::Context;
@@ -95,31 +98,45 @@ fn end(provider: &SdkTracerProvider) {
     }
 }
 
-/// Starts logs to stderr and, when `otlp_endpoint` names a collector (`http://host:4317`), the export of traces of `process`.
+/// Whether this binary can serve `tokio-console`: the feature `console`, and Tokio built so that it tells of its tasks.
+pub const CONSOLE: bool = cfg!(all(feature = "console", tokio_unstable));
+
+/// Where what a process tells goes, besides its log.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Outlets<'a> {
+    /// The collector of traces, `http://host:4317`.
+    pub otlp_endpoint: Option<&'a str>,
+    /// Where `tokio-console` is served, which needs [`CONSOLE`].
+    pub console: Option<SocketAddr>,
+}
+
+/// Starts logs to stderr and, where `outlets` names a collector, the export of traces of `process`.
 ///
 /// Calls have trace ids, which errors and lines of the log carry, and trace contexts travel in the W3C form, with or
 /// without a collector. Must run within Tokio when there is one.
-pub fn init(logging: &Logging, otlp_endpoint: Option<&str>, process: &Process) -> Result<Guard, TelemetryError> {
-    init_to(logging, otlp_endpoint, process, BoxMakeWriter::new(std::io::stderr))
+pub fn init(logging: &Logging, outlets: Outlets<'_>, process: &Process) -> Result<Guard, TelemetryError> {
+    init_to(logging, outlets, process, BoxMakeWriter::new(std::io::stderr))
 }
 
 /// Like [`init`], with logs to `writer`: one that keeps clear of progress bars.
 pub fn init_to(
     logging: &Logging,
-    otlp_endpoint: Option<&str>,
+    outlets: Outlets<'_>,
     process: &Process,
     writer: BoxMakeWriter,
 ) -> Result<Guard, TelemetryError> {
     opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
-    let provider = traces::provider(otlp_endpoint, process)?;
+    let provider = traces::provider(outlets.otlp_endpoint, process)?;
     let traces = tracing_opentelemetry::layer()
         .with_tracer(provider.tracer("millrace"))
         .with_location(false)
         .with_threads(false)
         .with_tracked_inactivity(false)
         .with_target(false)
-        .with_filter(traces::filter(otlp_endpoint.is_some()));
+        .with_filter(traces::filter(outlets.otlp_endpoint.is_some()));
     let registry = tracing_subscriber::registry().with(log_layer(logging, writer)?).with(traces);
+    #[cfg(feature = "console")]
+    let registry = registry.with(console::layer(outlets.console));
     registry.try_init().map_err(|error| TelemetryError::Twice(error.into()))?;
     Ok(Guard { provider: Some(provider) })
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use millrace_runtime::telemetry::{self, LogFormat, Logging, Process};
+use millrace_runtime::telemetry::{self, LogFormat, Logging, Outlets, Process};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -41,10 +41,11 @@ async fn the_last_spans_reach_the_collector_and_quiet_logs_do_not_silence_them()
     let log = Arc::new(tempfile::NamedTempFile::new().unwrap());
     let client = async {
         let logging = Logging { format: LogFormat::Json, filter: "error".to_owned() };
+        let outlets = Outlets { otlp_endpoint: Some(&endpoint), console: None };
         let process = Process::new(["catalog"], "1.0", "this one");
         let file = log.clone();
         let writer = BoxMakeWriter::new(move || std::fs::OpenOptions::new().append(true).open(file.path()).unwrap());
-        let guard = telemetry::init_to(&logging, Some(&endpoint), &process, writer).unwrap();
+        let guard = telemetry::init_to(&logging, outlets, &process, writer).unwrap();
         tracing::debug_span!(target: telemetry::PUBLISH, "publish").in_scope(|| ());
         tracing::debug_span!("detail").in_scope(|| ());
         tracing::info_span!("profile", dataset.id = "d1").in_scope(|| tracing::error!(reason = "X", "no good {{}}"));

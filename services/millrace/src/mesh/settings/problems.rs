@@ -21,9 +21,7 @@ impl Settings {
         for network in self.fetch.allow_private.iter().filter(|network| network.parse::<IpNet>().is_err()) {
             problems.push(format!("`fetch.allow_private`: `{network}` is no network; write 10.1.0.0/16 or ::1/128"));
         }
-        if !self.otlp_endpoint().is_none_or(|endpoint| endpoint.starts_with("http://")) {
-            problems.push("`telemetry.otlp_endpoint`: write http://HOST:PORT".to_owned());
-        }
+        problems.extend(self.telemetry.problems());
         if self.fetch.max_bytes.as_bytes() == 0 {
             problems.push("`fetch.max_bytes` must not be 0".to_owned());
         }
