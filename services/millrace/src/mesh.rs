@@ -133,7 +133,8 @@ fn serve(
         doors.push((role, door));
     }
     let page = page.clone();
-    supervisor.serve("admin page", |stop| runtime::admin::serve(sockets.admin, page, stop));
+    let admin = rpc::connections(sockets.admin, certificates.of_admin());
+    supervisor.serve("admin page", |stop| runtime::admin::serve(admin, page, stop));
     doors
 }
 

@@ -57,7 +57,7 @@ async fn tell(ready: Ready) -> Infallible {
 fn text(ready: &Ready) -> String {
     let mut places: Vec<_> =
         ready.addresses.roles.iter().map(|(role, address)| (format!("  {role}"), address.to_string())).collect();
-    places.push(("  admin page".to_owned(), format!("http://{}/", ready.addresses.admin)));
+    places.push(("  admin page".to_owned(), ready.addresses.admin.clone()));
     if ready.addresses.gateway().is_some() {
         places.push(("  token".to_owned(), ready.token.display().to_string()));
     }

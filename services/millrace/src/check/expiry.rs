@@ -19,6 +19,8 @@ pub fn of_certificates(settings: &Settings) -> Vec<Finding> {
     let files = [
         ("gateway.tls.certificate", &settings.gateway.tls.certificate),
         ("gateway.tls.client_ca", &settings.gateway.tls.client_ca),
+        ("admin_tls.certificate", &settings.admin_tls.certificate),
+        ("admin_tls.client_ca", &settings.admin_tls.client_ca),
         ("tls.certificate", &settings.tls.certificate),
         ("tls.ca", &settings.tls.ca),
     ];

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 use fetch::Policy;
+use rpc::TlsSettings;
 use runtime::config::{ConfigError, Loader};
 use runtime::telemetry::Logging;
 use serde::{Deserialize, Serialize};
@@ -72,6 +73,8 @@ pub struct Settings {
     pub peers: Peers,
     /// How roles know each other.
     pub tls: Tls,
+    /// What the admin listener shows, and asks of whoever comes to it.
+    pub admin_tls: TlsSettings,
     /// Who signs identities, and who is believed.
     pub identity: Identity,
     /// Where the state of the roles lies.

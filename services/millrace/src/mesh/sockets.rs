@@ -14,6 +14,8 @@ pub struct Sockets {
     pub roles: Vec<(Role, TcpListener)>,
     /// The admin page.
     pub admin: TcpListener,
+    /// Whether it speaks TLS.
+    pub admin_tls: bool,
 }
 
 /// Where the listeners are reached on this machine.
@@ -21,8 +23,8 @@ pub struct Sockets {
 pub struct Addresses {
     /// Each role that listens.
     pub roles: Vec<(Role, SocketAddr)>,
-    /// The admin page.
-    pub admin: SocketAddr,
+    /// The URL of the admin page.
+    pub admin: String,
 }
 
 impl Sockets {
@@ -33,15 +35,16 @@ impl Sockets {
             let plaintext = settings.allow_plaintext || settings.has_tls(role);
             roles.push((role, bind(setting(role), settings.listen(role), plaintext).await?));
         }
-        let admin = bind("admin_listen", &settings.admin_listen, settings.allow_plaintext).await?;
-        Ok(Self { roles, admin })
+        let admin_tls = settings.admin_tls.serves();
+        let admin = bind("admin_listen", &settings.admin_listen, settings.allow_plaintext || admin_tls).await?;
+        Ok(Self { roles, admin, admin_tls })
     }
 
     /// Where they are reached on this machine.
     pub fn addresses(&self) -> Addresses {
         Addresses {
             roles: self.roles.iter().map(|(role, listener)| (*role, reachable(listener))).collect(),
-            admin: reachable(&self.admin),
+            admin: format!("{}://{}/", if self.admin_tls { "https" } else { "http" }, reachable(&self.admin)),
         }
     }
 }
@@ -71,7 +74,7 @@ pub fn resolve(setting: &str, address: &str, allow_plaintext: bool) -> Result<Ve
     if !allow_plaintext && !addresses.iter().all(|address| address.ip().to_canonical().is_loopback()) {
         let tls = match setting {
             "listen" => ", or give it a certificate (`gateway.tls`)",
-            "admin_listen" => "",
+            "admin_listen" => ", or give it a certificate (`admin_tls`)",
             _ => ", or give the roles certificates (`tls`)",
         };
         return Err(format!(

@@ -18,6 +18,7 @@ const LOOK: Period = Period::secs(10);
 pub struct Certificates {
     gateway: Option<ServerTls>,
     roles: Option<ServerTls>,
+    admin: Option<ServerTls>,
     peers: Option<ClientTls>,
 }
 
@@ -29,6 +30,12 @@ impl Certificates {
         let mine = shape.has(Role::Gateway) && public.serves();
         Ok(Self {
             gateway: mine.then(|| ServerTls::load(public)).transpose().map_err(failed)?,
+            admin: settings
+                .admin_tls
+                .serves()
+                .then(|| ServerTls::load_web(&settings.admin_tls))
+                .transpose()
+                .map_err(failed)?,
             roles: (roles && between.serves()).then(|| ServerTls::load(&between)).transpose().map_err(failed)?,
             peers: (roles && between.calls()).then(|| ClientTls::load(&between)).transpose().map_err(failed)?,
         })
@@ -42,6 +49,11 @@ impl Certificates {
         }
     }
 
+    /// What the admin listener shows.
+    pub fn of_admin(&self) -> Option<ServerTls> {
+        self.admin.clone()
+    }
+
     /// Whom calls to other processes believe.
     pub fn to_peers(&self) -> Option<ClientTls> {
         self.peers.clone()
@@ -49,7 +61,8 @@ impl Certificates {
 
     /// The loop that reads the files again, where there are any.
     pub fn reloading(&self) -> Option<Tasks> {
-        let any = self.gateway.is_some() || self.roles.is_some() || self.peers.is_some();
+        let listens = self.gateway.is_some() || self.roles.is_some() || self.admin.is_some();
+        let any = listens || self.peers.is_some();
         any.then(|| {
             let mut tasks = Tasks::new("tls");
             tasks.add("reload", LOOK, Box::new(Reload(self.clone())));
@@ -64,10 +77,10 @@ struct Reload(Certificates);
 #[async_trait]
 impl Reconcile for Reload {
     async fn reconcile(&mut self) -> Result<Report, BoxError> {
-        let Certificates { gateway, roles, peers } = self.0.clone();
+        let Certificates { gateway, roles, admin, peers } = self.0.clone();
         let reloaded = runtime::blocking(move || {
             let mut changed = 0;
-            for listener in [gateway, roles].into_iter().flatten() {
+            for listener in [gateway, roles, admin].into_iter().flatten() {
                 changed += u32::from(listener.reload()?);
             }
             if let Some(peers) = peers {

@@ -12,8 +12,8 @@ pub struct Banner {
     pub gateway: SocketAddr,
     /// Whether it speaks TLS.
     pub tls: bool,
-    /// The admin page.
-    pub admin: SocketAddr,
+    /// The URL of the admin page.
+    pub admin: String,
     /// The file with the administrator's token.
     pub token: PathBuf,
 }
@@ -34,7 +34,7 @@ impl Banner {
         };
         let place = output::fields(&[
             ("  gateway", gateway.to_string()),
-            ("  admin page", format!("http://{}/", self.admin)),
+            ("  admin page", self.admin.clone()),
             ("  token", format!("{} ({state})", self.token.display())),
         ]);
         let (plaintext, scheme) = if self.tls { ("", "https://") } else { ("-plaintext ", "") };
@@ -65,7 +65,7 @@ mod tests {
         let banner = Banner {
             gateway: "127.0.0.1:7070".parse().unwrap(),
             tls: false,
-            admin: "127.0.0.1:1".parse().unwrap(),
+            admin: "http://127.0.0.1:1/".to_owned(),
             token: PathBuf::from("/data of mine/admin.token"),
         };
         let text = banner.text(Path::new("/opt/millrace"));

@@ -77,6 +77,15 @@ impl Stream for Incoming {
     }
 }
 
+/// The connections that come in on a listener which serves something else than calls, within TLS where there is `tls`
+/// ([`ServerTls::load_web`]). An error is of one connection, or of the process, and others follow it.
+pub fn connections(
+    listener: TcpListener,
+    tls: Option<ServerTls>,
+) -> impl Stream<Item = io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static>> + Send + Unpin + 'static {
+    Incoming::new(listener, tls)
+}
+
 async fn accept(tls: ServerTls, stream: TcpStream) -> Option<Connection> {
     let peer = stream.peer_addr().map(|peer| peer.to_string()).unwrap_or_default();
     let why = match timeout(HANDSHAKE, TlsAcceptor::from(tls.config()).accept(stream)).await {

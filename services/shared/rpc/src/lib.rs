@@ -39,6 +39,7 @@ pub mod watch;
 
 pub use client::{Acting, client_stack};
 pub use connect::{ConnectSettings, connect};
+pub use connection::connections;
 pub use context::{DEFAULT_DEADLINE, MAX_DEADLINE, as_role};
 pub use error::Error;
 pub use identity::{CLOCK_TOLERANCE, IDENTITY_HEADER, Signer, Verifier};

@@ -3,14 +3,18 @@
 mod profile;
 
 use std::fmt::Write;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse};
 use axum::routing::get;
-use tokio::net::TcpListener;
+use axum::serve::Listener;
+use futures::{Stream, StreamExt as _};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 use types::{BoxError, Loops};
 
@@ -58,11 +62,49 @@ impl Page {
 /// Serves `/metrics`, `/healthz` (the process lives), `/readyz` (all roles take calls), `/debug/pprof/profile` (a CPU
 /// profile, where that is allowed) and `/`, a page of the loops.
 ///
-/// Ends when `stop` says so. There is no access check: the listener belongs on the loopback or a network of operators.
-pub async fn serve(listener: TcpListener, page: Page, stop: CancellationToken) -> Result<(), BoxError> {
-    let served = axum::serve(listener, routes(page)).with_graceful_shutdown(stop.cancelled_owned());
+/// Ends when `stop` says so. There is no access check besides that of `connections`: plain ones belong on the loopback or
+/// a network of operators.
+pub async fn serve<S, I>(connections: S, page: Page, stop: CancellationToken) -> Result<(), BoxError>
+where
+    S: Stream<Item = io::Result<I>> + Send + Unpin + 'static,
+    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let served = axum::serve(Connections(connections), routes(page)).with_graceful_shutdown(stop.cancelled_owned());
     Ok(served.await?)
 }
+
+/// Connections that were accepted elsewhere, within TLS maybe.
+struct Connections<S>(S);
+
+impl<S, I> Listener for Connections<S>
+where
+    S: Stream<Item = io::Result<I>> + Send + Unpin + 'static,
+    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    type Io = I;
+    type Addr = ();
+
+    async fn accept(&mut self) -> (I, ()) {
+        loop {
+            match self.0.next().await {
+                Some(Ok(connection)) => return (connection, ()),
+                // The process may be out of open files, and others may close theirs.
+                Some(Err(error)) => {
+                    tracing::warn!(%error, "the admin listener cannot take a connection");
+                    tokio::time::sleep(AGAIN).await;
+                }
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The wait after a connection that could not be taken.
+const AGAIN: Duration = Duration::from_secs(1);
 
 fn routes(page: Page) -> Router {
     Router::new()
@@ -118,7 +160,8 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpStream;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio_stream::wrappers::TcpListenerStream;
 
     use super::*;
     use crate::Tasks;
@@ -148,7 +191,7 @@ mod tests {
                 assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{query}: {answer}");
                 stop.cancel();
             };
-            let (served, ()) = tokio::join!(serve(listener, asked, stopped), client);
+            let (served, ()) = tokio::join!(serve(TcpListenerStream::new(listener), asked, stopped), client);
             served.unwrap();
         }
     }
@@ -176,7 +219,7 @@ mod tests {
             assert!(get(address, "/metrics").await.starts_with("HTTP/1.1 200"));
             stop.cancel();
         };
-        let (served, ()) = tokio::join!(serve(listener, page, stopped), client);
+        let (served, ()) = tokio::join!(serve(TcpListenerStream::new(listener), page, stopped), client);
         served.unwrap();
     }
 

@@ -12,7 +12,9 @@ impl Settings {
     pub fn problems(&self, shape: &Shape) -> Vec<String> {
         let mut problems = self.logging.problems();
         let listening = shape.listening().map(|role| (sockets::setting(role), self.listen(role), self.has_tls(role)));
-        for (setting, address, tls) in listening.chain([("admin_listen", self.admin_listen.as_str(), false)]) {
+        for (setting, address, tls) in
+            listening.chain([("admin_listen", self.admin_listen.as_str(), self.admin_tls.serves())])
+        {
             problems.extend(sockets::resolve(setting, address, self.allow_plaintext || tls).err());
         }
         for root in self.folder_roots.iter().filter(|root| !root.is_dir()) {
@@ -29,6 +31,7 @@ impl Settings {
         problems.extend(self.events.problems());
         problems.extend(self.objects.problems());
         problems.extend(self.tls.problems());
+        problems.extend(self.problems_of_the_admin_listener());
         problems.extend(self.identity.problems());
         problems.extend(self.problems_of_the_door(shape));
         problems.extend(self.problems_between_processes(shape));
@@ -43,6 +46,18 @@ impl Settings {
                 false => format!("{role}.{problem}"),
             };
             problems.extend(found.into_iter().map(named));
+        }
+        problems
+    }
+
+    fn problems_of_the_admin_listener(&self) -> Vec<String> {
+        let tls = &self.admin_tls;
+        let mut problems = tls.problems("admin_tls");
+        if tls.calls() {
+            problems.push("`admin_tls.ca` has no use: the admin listener calls nobody; see `client_ca`".to_owned());
+        }
+        if problems.is_empty() {
+            problems.extend(tls.file_problems().iter().map(|problem| format!("`admin_tls`: {problem}")));
         }
         problems
     }

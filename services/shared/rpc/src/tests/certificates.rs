@@ -1,14 +1,20 @@
 //! TLS: who is let in, whom a client believes, and certificates that change while connections go on.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use futures::StreamExt as _;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tonic::Code;
 
 use super::addresses::{Node, client};
 use super::calls::{get, watching};
 use super::{Mesh, Over};
-use crate::{ClientTls, ConnectSettings, ServerTls, TlsSettings, Transport, connect, reason};
+use crate::{ClientTls, ConnectSettings, ServerTls, TlsSettings, Transport, connect, connections, reason};
 
 /// An authority, and the folder where the files of what it signed lie.
 struct Authority {
@@ -48,6 +54,34 @@ fn to(node: &Node, tls: &TlsSettings) -> Transport {
     settings.tls = Some(ClientTls::load(tls).unwrap());
     settings.server_name = Some("mesh.test".to_owned());
     connect(&settings).unwrap()
+}
+
+#[tokio::test]
+async fn a_listener_for_the_web_speaks_http_1_too_and_one_for_calls_does_not() {
+    let authority = Authority::new();
+    let settings = TlsSettings { client_ca: PathBuf::new(), ..authority.settings("server") };
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.issuer.der().clone()).unwrap();
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let mut config =
+        builder.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let connector = TlsConnector::from(Arc::new(config));
+    for (server, agrees) in [(ServerTls::load_web(&settings), true), (ServerTls::load(&settings), false)] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut connections = connections(listener, Some(server.unwrap()));
+        let client = async {
+            let stream = TcpStream::connect(address).await.unwrap();
+            connector.connect("mesh.test".try_into().unwrap(), stream).await
+        };
+        let serving = async { while connections.next().await.is_some() {} };
+        let connected = tokio::select! {
+            connected = client => connected,
+            () = serving => panic!("the listener ended"),
+        };
+        assert_eq!(connected.is_ok(), agrees, "{:?}", connected.err());
+    }
 }
 
 #[tokio::test]

@@ -20,6 +20,11 @@ impl ServerTls {
         Reloading::load(settings, make).map(|inner| Self(Arc::new(inner)))
     }
 
+    /// Like [`ServerTls::load`], for clients that may speak HTTP/1.1 too: browsers, scrapers, probes.
+    pub fn load_web(settings: &TlsSettings) -> Result<Self, Error> {
+        Reloading::load(settings, make_web).map(|inner| Self(Arc::new(inner)))
+    }
+
     /// Reads the files again, and tells whether they changed. New connections then use what they hold. When they cannot
     /// be used, such as halfway through an exchange of certificate and key, all stays as it was and the error says why.
     pub fn reload(&self) -> Result<bool, Error> {
@@ -35,6 +40,12 @@ impl fmt::Debug for ServerTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ServerTls({:?})", self.0.settings)
     }
+}
+
+fn make_web(files: &Files) -> Result<ServerConfig, Error> {
+    let mut config = make(files)?;
+    config.alpn_protocols.push(b"http/1.1".to_vec());
+    Ok(config)
 }
 
 fn make(files: &Files) -> Result<ServerConfig, Error> {
