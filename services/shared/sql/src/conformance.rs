@@ -5,6 +5,7 @@ mod lease;
 mod pages;
 mod requests;
 mod server;
+mod turns;
 mod work;
 
 use testkit::{ManualClock, Postgres};
@@ -101,6 +102,16 @@ conformance! {
         a_reused_id_is_refused,
         owners_and_methods_are_apart_and_an_empty_id_is_never_seen,
         a_reply_is_forgotten_after_a_day,
+    }
+    turns {
+        a_tenant_with_much_work_holds_up_nobody,
+        who_has_the_fewest_running_comes_first,
+        who_was_served_longest_ago_comes_first,
+        a_lease_that_ended_does_not_count_as_running,
+        a_lease_renewed_after_its_end_is_kept,
+        what_comes_due_is_claimed_by_priority,
+        queues_keep_turns_apart,
+        a_claim_reads_by_indexes_alone,
     }
     work {
         the_greatest_priority_then_the_oldest_is_claimed_first,

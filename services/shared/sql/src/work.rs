@@ -5,11 +5,14 @@
 //! row carries that number, so that one whose lease was taken over changes nothing. An attempt that failed and may
 //! be repeated leaves the row *waiting*, longer each time; the last one leaves it *failed*.
 //!
+//! Tenants share the workers: whoever has the fewest rows running is served next, so that one with much work holds up
+//! nobody. Priority and age order the rows of one tenant.
+//!
 //! Services keep the request in `input`, and what only they understand (a checkpoint, sub-states) in `detail`.
 
 mod backlog;
 mod claim;
-mod queue;
+pub(crate) mod queue;
 mod row;
 mod store;
 

@@ -9,10 +9,10 @@ use super::Store;
 use crate::Error;
 use crate::work::{self, Backlog, Backoff, Claim, Filter, NewWork, Outcome, Queue, WorkRow};
 
-const LEASE: Duration = Duration::from_secs(30);
-const BACKOFF: Backoff = Backoff { first: Duration::from_secs(10), max: Duration::from_secs(25) };
+pub(super) const LEASE: Duration = Duration::from_secs(30);
+pub(super) const BACKOFF: Backoff = Backoff { first: Duration::from_secs(10), max: Duration::from_secs(25) };
 
-fn new(id: &str, priority: i32) -> NewWork {
+pub(super) fn new(id: &str, priority: i32) -> NewWork {
     NewWork {
         id: id.to_owned(),
         tenant: "main".parse().unwrap(),
@@ -29,16 +29,16 @@ fn failure(retryable: bool) -> Outcome {
     Outcome::Failed(WorkError { reason: "HTTP_STATUS".into(), message: "503".into(), retryable })
 }
 
-fn success() -> Outcome {
+pub(super) fn success() -> Outcome {
     Outcome::Succeeded { counts: vec![("rows".into(), 7)], detail: b"done".to_vec() }
 }
 
 impl Store {
-    fn queue(&self) -> Queue {
+    pub(super) fn queue(&self) -> Queue {
         Queue::new(self.db.clone(), "jobs", LEASE, BACKOFF)
     }
 
-    async fn insert(&self, work: NewWork) {
+    pub(super) async fn insert(&self, work: NewWork) {
         let now = self.db.now();
         let done: Result<(), Error> =
             self.db.write(|conn| Box::pin(async move { work::insert(conn, "jobs", work, now).await })).await;
@@ -50,11 +50,11 @@ impl Store {
         row.unwrap().unwrap()
     }
 
-    async fn claim(&self) -> Option<Claim> {
+    pub(super) async fn claim(&self) -> Option<Claim> {
         self.queue().claim().await.unwrap()
     }
 
-    async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<WorkPhase, Error> {
+    pub(super) async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<WorkPhase, Error> {
         let now = self.db.now();
         self.db.write(|conn| Box::pin(async move { claim.finish(conn, now, outcome).await })).await
     }

@@ -74,8 +74,8 @@ impl Claim {
     ) -> Result<Renewed, Error> {
         let change = next_change(conn).await?;
         let cancel_requested: Option<bool> = crate::query_scalar(
-            "UPDATE work SET lease_until = ?, progress = ?, counts = ?, detail = ?, change = ? \
-             WHERE queue = ? AND id = ? AND fence = ? AND phase = 'running' RETURNING cancel_requested",
+            "UPDATE work SET lease_until = ?1, due = ?1, progress = ?2, counts = ?3, detail = ?4, change = ?5 \
+             WHERE queue = ?6 AND id = ?7 AND fence = ?8 AND phase = 'running' RETURNING cancel_requested",
         )
         .bind((now + self.lease).as_micros())
         .bind(progress)
@@ -133,34 +133,35 @@ impl Claim {
         let query = match outcome {
             Outcome::Succeeded { counts, detail } => crate::query(
                 "UPDATE work SET progress = 1, counts = ?, detail = ?, error_reason = NULL, error_message = NULL, \
-                 error_retryable = NULL, phase = ?, next_attempt = ?, ended = ?, lease_until = NULL, change = ? \
-                 WHERE queue = ? AND id = ?",
+                 error_retryable = NULL, phase = ?, next_attempt = ?, ended = ?, lease_until = NULL, due = ?, \
+                 change = ? WHERE queue = ? AND id = ?",
             )
             .bind(encode(&counts))
             .bind(detail),
             Outcome::Failed(error) => crate::query(
                 "UPDATE work SET error_reason = ?, error_message = ?, error_retryable = ?, phase = ?, \
-                 next_attempt = ?, ended = ?, lease_until = NULL, change = ? WHERE queue = ? AND id = ?",
+                 next_attempt = ?, ended = ?, lease_until = NULL, due = ?, change = ? WHERE queue = ? AND id = ?",
             )
             .bind(error.reason)
             .bind(error.message)
             .bind(error.retryable),
             Outcome::Postponed(error) => crate::query(
                 "UPDATE work SET error_reason = ?, error_message = ?, error_retryable = ?, attempts = attempts - 1, \
-                 phase = ?, next_attempt = ?, ended = ?, lease_until = NULL, change = ? WHERE queue = ? AND id = ?",
+                 phase = ?, next_attempt = ?, ended = ?, lease_until = NULL, due = ?, change = ? WHERE queue = ? AND id = ?",
             )
             .bind(error.reason)
             .bind(error.message)
             .bind(error.retryable),
             Outcome::Cancelled => crate::query(
-                "UPDATE work SET phase = ?, next_attempt = ?, ended = ?, lease_until = NULL, change = ? \
-                 WHERE queue = ? AND id = ?",
+                "UPDATE work SET phase = ?, next_attempt = ?, ended = ?, lease_until = NULL, due = ?, \
+                 change = ? WHERE queue = ? AND id = ?",
             ),
         };
         let query = query
             .bind(phase.as_str())
             .bind(next.map(Timestamp::as_micros))
             .bind(phase.is_final().then(|| now.as_micros()))
+            .bind(next.map(Timestamp::as_micros))
             .bind(change);
         query.bind(self.queue).bind(&self.row.id).execute(conn).await?;
         Ok(())

@@ -42,11 +42,37 @@ pub struct Queue {
     on_exhausted: Option<ExhaustedHook>,
 }
 
-/// A row that can be claimed: queued, or waiting and due, or running under a lease that has ended.
-/// The list of phases is written as in the index `work_open`, so that the index serves it.
-const CLAIMABLE: &str = "SELECT id FROM work WHERE queue = ?1 AND phase IN ('queued', 'waiting', 'running') \
-     AND ((phase IN ('queued', 'waiting') AND (next_attempt IS NULL OR next_attempt <= ?2)) \
-          OR (phase = 'running' AND lease_until <= ?2)) \
+/// A row that can be claimed, or will be once [`DUE`] ran. Column `due` says from when: see migration 3.
+///
+/// Here and in [`NEXT`], each order is that of the whole index: with less PostgreSQL takes another one now and then,
+/// and reads past all the rows that ended long ago.
+pub(crate) const CLAIMABLE: &str = "SELECT id FROM (SELECT id FROM work WHERE queue = ?1 AND due = 0 \
+         ORDER BY tenant, priority DESC, created, id LIMIT 1) AS claimable \
+     UNION ALL \
+     SELECT id FROM (SELECT id FROM work WHERE queue = ?1 AND due > 0 AND due <= ?2 ORDER BY due LIMIT 1) AS come LIMIT 1";
+
+/// Notes what has come due: a next attempt whose time has come, a lease that has ended.
+pub(crate) const DUE: &str = "UPDATE work SET due = 0 WHERE queue = ?1 AND due > 0 AND due <= ?2";
+
+/// The row whose turn it is: of the tenant that has the fewest running, of these the one that was served longest ago;
+/// and of that tenant's rows the one of the greatest priority, the oldest of these.
+///
+/// It steps from tenant to tenant in the index `work_claimable`, so what it costs grows with the tenants that have
+/// something to claim, not with their rows.
+pub(crate) const NEXT: &str = "WITH RECURSIVE tenants (tenant) AS ( \
+         SELECT lowest.tenant FROM (SELECT tenant FROM work WHERE queue = ?1 AND due = 0 \
+                                    ORDER BY tenant, priority DESC, created, id LIMIT 1) AS lowest \
+         UNION ALL \
+         SELECT (SELECT work.tenant FROM work WHERE work.queue = ?1 AND work.due = 0 AND work.tenant > tenants.tenant \
+                 ORDER BY work.tenant, work.priority DESC, work.created, work.id LIMIT 1) \
+         FROM tenants WHERE tenants.tenant IS NOT NULL) \
+     SELECT id FROM work WHERE queue = ?1 AND due = 0 AND tenant = ( \
+         SELECT tenants.tenant FROM tenants \
+         LEFT JOIN work_turns ON work_turns.queue = ?1 AND work_turns.tenant = tenants.tenant \
+         WHERE tenants.tenant IS NOT NULL \
+         ORDER BY (SELECT count(*) FROM work AS busy \
+                   WHERE busy.queue = ?1 AND busy.tenant = tenants.tenant AND busy.phase = 'running' AND busy.due > 0), \
+                  coalesce(work_turns.served, 0), tenants.tenant LIMIT 1) \
      ORDER BY priority DESC, created, id LIMIT 1";
 
 impl Queue {
@@ -77,7 +103,11 @@ impl Queue {
         &self.db
     }
 
-    /// Claims the row of the greatest priority, the oldest of these, for one attempt.
+    /// Claims the row whose turn it is, for one attempt.
+    ///
+    /// Tenants share the workers: the one of which the fewest rows run comes first, of these the one that was served
+    /// longest ago. So a tenant with much work holds up another's for no longer than it takes until a worker is free.
+    /// Among a tenant's rows the greatest priority goes first, the oldest of these.
     ///
     /// A row is claimable when it is queued, or waits and is due, or when the lease of the worker that had it ended.
     /// Such a lost row that has no attempt left is failed with the reason `ATTEMPTS_EXHAUSTED` on the way. A row with
@@ -86,8 +116,8 @@ impl Queue {
         loop {
             let (queue, now) = (self.clone(), self.db.now());
             let found: Result<_, Error> =
-                self.db.read(|conn| Box::pin(async move { queue.candidate(conn, now).await })).await;
-            if found?.is_none() {
+                self.db.read(|conn| Box::pin(async move { queue.has_claimable(conn, now).await })).await;
+            if !found? {
                 return Ok(None);
             }
             let queue = self.clone();
@@ -99,13 +129,18 @@ impl Queue {
         }
     }
 
-    async fn candidate(&self, conn: &mut Conn, now: Timestamp) -> Result<Option<String>, Error> {
-        let id = crate::query_scalar(CLAIMABLE).bind(self.name).bind(now.as_micros());
-        id.fetch_optional(conn).await
+    async fn has_claimable(&self, conn: &mut Conn, now: Timestamp) -> Result<bool, Error> {
+        let id = crate::query_scalar::<String>(CLAIMABLE).bind(self.name).bind(now.as_micros());
+        Ok(id.fetch_optional(conn).await?.is_some())
+    }
+
+    async fn next(&self, conn: &mut Conn, now: Timestamp) -> Result<Option<String>, Error> {
+        crate::query(DUE).bind(self.name).bind(now.as_micros()).execute(&mut *conn).await?;
+        crate::query_scalar(NEXT).bind(self.name).fetch_optional(conn).await
     }
 
     async fn take(&self, conn: &mut Conn, now: Timestamp) -> Result<Taken, Error> {
-        let Some(id) = self.candidate(conn, now).await? else { return Ok(Taken::Nothing) };
+        let Some(id) = self.next(conn, now).await? else { return Ok(Taken::Nothing) };
         let row = super::get(conn, self.name, &id).await?.ok_or_else(|| Error::LostLease { id: id.clone() })?;
         if row.status.attempts >= row.status.max_attempts && !row.cancel_requested {
             self.give_up(conn, &id, now).await?;
@@ -113,8 +148,9 @@ impl Queue {
         }
         let change = next_change(conn).await?;
         let fence = crate::query_scalar(
-            "UPDATE work SET phase = 'running', attempts = attempts + 1, fence = fence + 1, lease_until = ?, \
-             next_attempt = NULL, started = coalesce(started, ?), change = ? WHERE queue = ? AND id = ? RETURNING fence",
+            "UPDATE work SET phase = 'running', attempts = attempts + 1, fence = fence + 1, lease_until = ?1, due = ?1, \
+             next_attempt = NULL, started = coalesce(started, ?2), change = ?3 WHERE queue = ?4 AND id = ?5 \
+             RETURNING fence",
         )
         .bind((now + self.lease).as_micros())
         .bind(now.as_micros())
@@ -123,9 +159,19 @@ impl Queue {
         .bind(&id)
         .fetch_one(&mut *conn)
         .await?;
+        self.note_turn(conn, row.tenant.as_str(), change).await?;
         let row = super::get(conn, self.name, &id).await?.ok_or(Error::LostLease { id })?;
         let claim = Claim { row, fence, queue: self.name, lease: self.lease, backoff: self.backoff };
         Ok(Taken::Claim(Box::new(claim)))
+    }
+
+    async fn note_turn(&self, conn: &mut Conn, tenant: &str, change: i64) -> Result<(), Error> {
+        let turn = crate::query(
+            "INSERT INTO work_turns (queue, tenant, served) VALUES (?, ?, ?) \
+             ON CONFLICT (queue, tenant) DO UPDATE SET served = excluded.served",
+        );
+        turn.bind(self.name).bind(tenant).bind(change).execute(conn).await?;
+        Ok(())
     }
 
     async fn give_up(&self, conn: &mut Conn, id: &str, now: Timestamp) -> Result<(), Error> {
@@ -133,7 +179,7 @@ impl Queue {
         crate::query(
             "UPDATE work SET phase = 'failed', error_reason = 'ATTEMPTS_EXHAUSTED', error_message = \
              'every attempt ended without a result', error_retryable = 0, ended = ?, lease_until = NULL, \
-             fence = fence + 1, change = ? WHERE queue = ? AND id = ?",
+             due = NULL, fence = fence + 1, change = ? WHERE queue = ? AND id = ?",
         )
         .bind(now.as_micros())
         .bind(change)
@@ -159,7 +205,7 @@ impl Queue {
                     let change = next_change(conn).await?;
                     let done = crate::query(
                         "UPDATE work SET phase = 'queued', attempts = CASE WHEN attempts > 0 THEN attempts - 1 ELSE 0 END, lease_until = NULL, \
-                         fence = fence + 1, change = ? WHERE queue = ? AND phase = 'running'",
+                         due = 0, fence = fence + 1, change = ? WHERE queue = ? AND phase = 'running'",
                     );
                     done.bind(change).bind(name).execute(conn).await
                 })

@@ -13,7 +13,7 @@ pub struct NewWork {
     pub tenant: TenantId,
     /// The resource that it is about, to find it by.
     pub resource: String,
-    /// Greater is sooner.
+    /// Greater is sooner, among the rows of its tenant.
     pub priority: i32,
     /// What to do, in the service's own encoding.
     pub input: Vec<u8>,
@@ -34,7 +34,7 @@ pub struct WorkRow {
     pub tenant: TenantId,
     /// The resource that it is about.
     pub resource: String,
-    /// Greater is sooner.
+    /// Greater is sooner, among the rows of its tenant.
     pub priority: i32,
     /// Where it stands.
     pub status: WorkStatus,

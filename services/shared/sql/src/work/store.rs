@@ -9,8 +9,8 @@ use crate::{Builder, Conn, Error, next_change};
 pub async fn insert(conn: &mut Conn, queue: &str, work: NewWork, now: Timestamp) -> Result<(), Error> {
     let change = next_change(conn).await?;
     crate::query(
-        "INSERT INTO work (queue, id, tenant, resource, priority, phase, max_attempts, next_attempt, created, input, \
-         detail, change) VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO work (queue, id, tenant, resource, priority, phase, max_attempts, next_attempt, due, created, \
+         input, detail, change) VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(queue)
     .bind(work.id)
@@ -19,6 +19,7 @@ pub async fn insert(conn: &mut Conn, queue: &str, work: NewWork, now: Timestamp)
     .bind(work.priority)
     .bind(work.max_attempts.max(1))
     .bind(work.not_before.map(Timestamp::as_micros))
+    .bind(work.not_before.filter(|begin| *begin > now).map_or(0, Timestamp::as_micros))
     .bind(now.as_micros())
     .bind(work.input)
     .bind(work.detail)
@@ -91,8 +92,8 @@ pub async fn cancel(conn: &mut Conn, queue: &str, id: &str, now: Timestamp) -> R
     let Some(row) = get(conn, queue, id).await? else { return Ok(None) };
     let sql = match row.status.phase {
         WorkPhase::Queued | WorkPhase::Waiting => {
-            "UPDATE work SET phase = 'cancelled', cancel_requested = 1, ended = ?1, next_attempt = NULL, change = ?2 \
-             WHERE queue = ?3 AND id = ?4"
+            "UPDATE work SET phase = 'cancelled', cancel_requested = 1, ended = ?1, next_attempt = NULL, due = NULL, \
+             change = ?2 WHERE queue = ?3 AND id = ?4"
         }
         WorkPhase::Running if !row.cancel_requested => {
             "UPDATE work SET cancel_requested = 1, change = ?2 WHERE queue = ?3 AND id = ?4"
@@ -110,7 +111,7 @@ pub async fn retry(conn: &mut Conn, queue: &str, id: &str, now: Timestamp) -> Re
     if !matches!(row.status.phase, WorkPhase::Failed | WorkPhase::Cancelled) {
         return Ok(Some(row));
     }
-    let sql = "UPDATE work SET phase = 'queued', attempts = 0, next_attempt = ?1, cancel_requested = 0, \
+    let sql = "UPDATE work SET phase = 'queued', attempts = 0, next_attempt = ?1, due = 0, cancel_requested = 0, \
                ended = NULL, progress = NULL, change = ?2 WHERE queue = ?3 AND id = ?4";
     update(conn, sql, queue, id, now).await
 }
