@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use objects::{ObjectStoreExt as _, S3Settings};
+use objects::{ObjectStore, ObjectStoreExt as _, S3Settings};
 use types::{Digest, Secret};
 
 use crate::back_ends::{BUCKET, KEY, Nats, Weed};
@@ -164,7 +165,8 @@ fn port(wire: &Proxy) -> u16 {
 
 fn in_folder(data: &Path) -> Stored {
     let mut stored = Stored::default();
-    for path in files(&data.join("objects/objects/content")) {
+    let kept = ["content", "uploads"].map(|kind| files(&data.join("objects/objects").join(kind)));
+    for path in kept.into_iter().flatten() {
         let name = path.file_name().unwrap_or_default().to_string_lossy().trim_end_matches('@').to_owned();
         let bytes = std::fs::read(&path).expect("an object can be read");
         stored.content.insert(name, Digest::of(&bytes));
@@ -184,9 +186,17 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 async fn in_bucket(weed: &Weed) -> Stored {
     let settings = S3Settings::with_keys(KEY.0, Secret::new(KEY.1.to_owned()));
     let store = objects::open_with(&weed.url(), &settings).await.expect("the bucket is there");
-    let (mut stored, mut after) = (Stored::default(), None);
+    let mut stored = Stored::default();
+    for prefix in ["content/", "uploads/"] {
+        list(&store, prefix, &mut stored).await;
+    }
+    stored
+}
+
+async fn list(store: &Arc<dyn ObjectStore>, prefix: &str, stored: &mut Stored) {
+    let mut after = None;
     loop {
-        let page = store.list("content/", after.as_ref(), 1000).await.expect("a bucket can be listed");
+        let page = store.list(prefix, after.as_ref(), 1000).await.expect("a bucket can be listed");
         for object in &page {
             let bytes = store.get_bytes(&object.key, 1 << 30).await.expect("an object can be read");
             let name = object.key.segments().last().unwrap_or_default().to_owned();
@@ -194,7 +204,7 @@ async fn in_bucket(weed: &Weed) -> Stored {
         }
         match page.last() {
             Some(last) if page.len() == 1000 => after = Some(last.key.clone()),
-            _ => return stored,
+            _ => return,
         }
     }
 }

@@ -17,7 +17,7 @@
 //! - A download gives the bytes that were profiled, or says why not.
 //!
 //! **Not here:** finding and profiling datasets, permissions (the gateway's), and analysing text (`search` does that).
-//! Objects are not swept: kept bytes that no version names may be taken up by a running job at any moment.
+//! Uploads are not swept: what a kill between the object and its record leaves stays. Profiling sweeps what it keeps.
 //!
 //! Reading order: [`record`] for what the facts mean, `service.rs` for what is done with them, `store.rs` for how they are
 //! kept, `grpc.rs` and `tasks.rs` for who calls.

@@ -23,6 +23,8 @@ pub struct Config {
     pub outbox_retention: Span,
     /// How jobs are tried.
     pub jobs: Jobs,
+    /// The sweep of objects that nothing names.
+    pub sweep: Sweep,
     /// How consumers treat events that they cannot apply.
     pub consumers: Consumers,
 }
@@ -39,6 +41,16 @@ pub struct Jobs {
     pub first_backoff: Span,
     /// The longest wait between attempts.
     pub max_backoff: Span,
+}
+
+/// The sweep of objects that nothing names.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sweep {
+    /// How old an object is at least that is swept, and how long an attempt may take from the end of its fetch on.
+    pub grace: Span,
+    /// How often the objects are looked through.
+    pub period: Span,
 }
 
 /// How consumers treat events that they cannot apply.
@@ -66,6 +78,8 @@ impl Config {
         need(self.jobs.lease.as_duration().as_secs() >= 3, "jobs.lease: takes at least 3s");
         need(self.jobs.first_backoff <= self.jobs.max_backoff, "jobs.first_backoff: is at most jobs.max_backoff");
         need(self.consumers.max_attempts >= 1, "consumers.max_attempts: takes at least 1");
+        need(self.sweep.grace.as_duration().as_secs() >= 60, "sweep.grace: takes at least 1m");
+        need(self.sweep.period.as_duration().as_secs() >= 1, "sweep.period: takes at least 1s");
         need(self.keep_bytes <= self.max_fetch_bytes, "keep_bytes: is at most max_fetch_bytes");
         problems
     }

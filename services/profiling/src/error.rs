@@ -57,6 +57,19 @@ pub enum Error {
         /// Its id.
         id: String,
     },
+    /// An attempt took so long that a sweep may have taken what it had put.
+    #[error("the attempt took longer than `profiling.sweep.grace`, so its objects may be gone")]
+    HoldEnded,
+    /// The objects are those of another database.
+    #[error("the objects belong to another mesh: object `{marker}` names {theirs}, this database is {ours}")]
+    ForeignObjects {
+        /// The object that says whose they are.
+        marker: String,
+        /// Who this database is.
+        ours: String,
+        /// Whose objects they are.
+        theirs: String,
+    },
     /// A caller cancelled the work.
     #[error("the work was cancelled")]
     Cancelled,
@@ -118,7 +131,10 @@ impl Fault for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::NoSuchProfile { .. } | Self::NoSuchJob { .. } => ErrorKind::NotFound,
-            Self::JobSuperseded { .. } | Self::JobNotRetryable { .. } => ErrorKind::Precondition,
+            Self::JobSuperseded { .. } | Self::JobNotRetryable { .. } | Self::ForeignObjects { .. } => {
+                ErrorKind::Precondition
+            }
+            Self::HoldEnded => ErrorKind::Timeout,
             Self::TooLarge { .. } | Self::PageToken => ErrorKind::Invalid,
             Self::ContentDamaged | Self::ProfileDamaged { .. } | Self::JobDamaged { .. } => ErrorKind::Internal,
             Self::ProfilerPanicked(_) => ErrorKind::Invalid,
@@ -146,6 +162,8 @@ impl Fault for Error {
             Self::ProfileDamaged { .. } => "PROFILE_DAMAGED",
             Self::JobDamaged { .. } => "JOB_DAMAGED",
             Self::ProfilerPanicked(_) => "PROFILER_PANICKED",
+            Self::HoldEnded => "HOLD_ENDED",
+            Self::ForeignObjects { .. } => "OBJECTS_OF_ANOTHER_MESH",
             Self::Cancelled => "CANCELLED",
             Self::Profile(error) => error.reason(),
             Self::Store(error) => error.reason(),
@@ -164,6 +182,9 @@ impl Fault for Error {
             Self::NoSuchJob { name } | Self::JobSuperseded { name } | Self::JobNotRetryable { name, .. } => {
                 vec![("job", name.to_string())]
             }
+            Self::ForeignObjects { marker, ours, theirs } => {
+                vec![("object", marker.clone()), ("ours", ours.clone()), ("theirs", theirs.clone())]
+            }
             Self::Profile(error) => error.metadata(),
             Self::Store(error) => error.metadata(),
             Self::Events(error) => error.metadata(),
@@ -175,6 +196,7 @@ impl Fault for Error {
             | Self::ContentDamaged
             | Self::JobDamaged { .. }
             | Self::ProfilerPanicked(_)
+            | Self::HoldEnded
             | Self::Cancelled
             | Self::Spool(_) => Vec::new(),
         }

@@ -9,7 +9,8 @@
 //!
 //! **Promises.** The same bytes are profiled once per tenant and engine version. A killed worker's job is claimed
 //! again; what it had put is found. An attempt that may succeed later is tried again with back-off, a bounded number of
-//! times. Cancelling, superseding and retracting stop a running profiler.
+//! times. Cancelling, superseding and retracting stop a running profiler. Objects that nothing names are swept after a
+//! grace time, and never while an attempt takes them up.
 //!
 //! **Non-goals.** It does not know what catalog makes of a profile, nor how sources are crawled.
 
@@ -49,7 +50,7 @@ pub use error::Error;
 use crate::job::{Job, QUEUE};
 use crate::service::Profiling;
 use crate::spool::Spool;
-use crate::tasks::{Announcements, Backlog, Feed, Relay, Uploads, Worker, Workshop};
+use crate::tasks::{Announcements, Backlog, Feed, Place, Relay, Sweep, Uploads, Worker, Workshop};
 
 /// The role's name.
 pub const ROLE: &str = "profiling";
@@ -108,6 +109,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service<Routes>, BuildE
     let mut tasks = Tasks::new(ROLE);
     add_feeds(&mut tasks, &config, &deps);
     add_workers(&mut tasks, &config, &deps, &queue, &spool);
+    add_sweep(&mut tasks, &config, &deps);
     let domain =
         Profiling { db: deps.database.clone(), objects: deps.objects.clone(), config: Arc::new(config.clone()) };
     let handler = grpc::Handler::new(domain, spool);
@@ -174,6 +176,12 @@ fn add_workers(tasks: &mut Tasks, config: &Config, deps: &Deps, queue: &Queue, s
         let worker = Box::new(Worker(shop.clone()));
         tasks.add_poked(&format!("worker.{number}"), config.period, deps.database.changed(), worker);
     }
+}
+
+fn add_sweep(tasks: &mut Tasks, config: &Config, deps: &Deps) {
+    let (db, objects, scope) = (deps.database.clone(), deps.objects.clone(), tasks.scope());
+    let sweep = Sweep { db, objects, grace: config.sweep.grace, scope, place: Place::default() };
+    tasks.add("sweep", config.sweep.period, Box::new(sweep));
 }
 
 /// The queues that `status` shows.

@@ -3,8 +3,9 @@
 //! Laws: of a dataset's jobs only the latest one publishes; a change to a job and the event that tells of it commit
 //! together; a profile's row is written only after its object is durable.
 
-use sql::Conn;
+use objects::Key;
 use sql::work::{self, Claim, NewWork, Outcome};
+use sql::{Conn, keeping};
 use types::{
     Digest, JobId, JobName, Materialization, Priority, ProfileId, ProfileName, TenantId, Timestamp, WorkError,
     WorkPhase,
@@ -14,6 +15,10 @@ use crate::job::{Detail, Input, Job, QUEUE};
 use crate::{Error, events};
 use prost::Message;
 use proto::profiling::v1::JobStage;
+
+mod named;
+
+pub use named::{give_up, unnamed};
 
 /// The migrations of the tables that profiling owns.
 pub static MIGRATIONS: sql::Migrations = sql::migrations!();
@@ -110,6 +115,28 @@ pub async fn advance(conn: &mut Conn, claim: &Claim, stage: JobStage, now: Times
     Ok(renewed.cancel_requested)
 }
 
+/// Notes that a claimed job has its bytes, and holds the objects that it is about to put until `until`; gives the keys that
+/// they get.
+pub async fn begin_profiling(
+    conn: &mut Conn,
+    claim: &Claim,
+    objects: [Option<Key>; 2],
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<[Option<Key>; 2], Error> {
+    if advance(conn, claim, JobStage::Profiling, now).await? {
+        return Err(Error::Cancelled);
+    }
+    let mut held = [None, None];
+    for (object, held) in objects.iter().zip(&mut held) {
+        if let Some(first) = object {
+            let key = keeping::hold(conn, first.as_str(), &claim.row.id, until).await?;
+            *held = Some(key.parse().map_err(objects::Error::from)?);
+        }
+    }
+    Ok(held)
+}
+
 /// Ends a claimed job well: its profile's row, the job, and the event.
 pub async fn succeed(
     conn: &mut Conn,
@@ -120,6 +147,11 @@ pub async fn succeed(
     now: Timestamp,
 ) -> Result<(), Error> {
     let job = Job::read(claim.row.clone())?;
+    for key in &profile.held {
+        if !keeping::end_hold(conn, key, &claim.row.id, now).await? {
+            return Err(Error::HoldEnded);
+        }
+    }
     insert_profile(conn, &profile, now).await?;
     let detail = Detail { stage: 0, profile: profile.name.to_string(), reused: profile.reused };
     claim.finish(conn, now, Outcome::Succeeded { counts, detail: detail.encode_to_vec() }).await?;
@@ -196,6 +228,8 @@ pub struct NewProfile {
     pub size_bytes: u64,
     /// Whether it was there before.
     pub reused: bool,
+    /// The keys that the attempt holds: that of the profile, and that of the bytes where they are kept.
+    pub held: Vec<String>,
 }
 
 async fn insert_profile(conn: &mut Conn, profile: &NewProfile, now: Timestamp) -> Result<(), Error> {

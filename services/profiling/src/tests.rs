@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ::events::{EventBus, SqliteLog, topology};
 use fetch::{Fetcher, Policy};
+use objects::{Key, ObjectStoreExt};
 use prost::Message;
 use proto::common::v1 as common;
 use proto::common::v1::EventEnvelope;
@@ -29,6 +30,10 @@ testkit::on_every_store! {
     a_file_that_vanished_fails_and_can_be_retried_by_a_caller,
     a_job_of_a_killed_process_is_claimed_again,
     a_cancelled_job_tells_so_and_stays_cancelled,
+    what_nothing_names_is_swept_after_its_time,
+    what_is_named_or_being_taken_up_is_not_swept,
+    a_sweep_that_was_killed_harms_nothing_that_came_later,
+    objects_of_another_database_are_left_alone,
 }
 
 const DATASET: &str = "tenants/main/datasets/d1";
@@ -135,6 +140,22 @@ impl Bench {
         let deliveries = subscription.fetch(100, Duration::ZERO).await.unwrap();
         subscription.ack(&deliveries).await.unwrap();
         deliveries.into_iter().map(|delivery| delivery.event).collect()
+    }
+
+    /// Looks through all objects, as they are so much later.
+    async fn sweep(&mut self, later: Duration) -> Result<(), types::BoxError> {
+        // The objects' times are those of the file system.
+        self.clock.set(runtime::SystemClock.now() + later);
+        while self.tasks.round("profiling.sweep").await?.again {}
+        Ok(())
+    }
+
+    async fn has(&self, key: &Key) -> bool {
+        match self.objects.head(key).await {
+            Ok(_) => true,
+            Err(objects::Error::NotFound { .. }) => false,
+            Err(error) => panic!("{error}"),
+        }
     }
 
     async fn jobs(&self) -> Vec<Job> {
@@ -272,6 +293,82 @@ async fn a_cancelled_job_tells_so_and_stays_cancelled() {
     let failed = JobFailed::decode(events.last().unwrap().payload.as_slice()).unwrap();
     assert!(failed.cancelled);
     assert_eq!(bench.domain.get_job(name).await.unwrap().status.phase, WorkPhase::Cancelled);
+}
+
+fn content(bytes: &[u8]) -> Key {
+    Key::content(&"main".parse().unwrap(), &types::Digest::of(bytes))
+}
+
+const GRACE: Duration = Duration::from_secs(24 * 3600);
+
+async fn what_nothing_names_is_swept_after_its_time() {
+    let mut bench = Bench::new().await;
+    let path = bench.write("a.csv", b"");
+    bench.announce(&path, "v1").await;
+    bench.work().await;
+    let kept = content(b"");
+    assert!(bench.has(&kept).await, "the bytes of the job that failed");
+    let left = Key::profile(
+        &"main".parse().unwrap(),
+        &types::ProfileId::derive(&types::Digest::of(b"a"), &types::Digest::of(b"b"), "1"),
+    );
+    bench.objects.put_bytes(&left, "a profile".into(), objects::Put::Always).await.unwrap();
+    bench.sweep(GRACE / 2).await.unwrap();
+    assert!(bench.has(&kept).await && bench.has(&left).await);
+    bench.sweep(GRACE * 2).await.unwrap();
+    assert!(!bench.has(&kept).await && !bench.has(&left).await);
+}
+
+async fn what_is_named_or_being_taken_up_is_not_swept() {
+    let mut bench = Bench::new().await;
+    let path = bench.write("a.csv", b"x\n1\n");
+    bench.announce(&path, "v1").await;
+    bench.work().await;
+    let (named, held) = (content(b"x\n1\n"), content(b"x\n2\n"));
+    bench.objects.put_bytes(&held, "x\n2\n".into(), objects::Put::Always).await.unwrap();
+    let later = runtime::SystemClock.now() + GRACE * 3;
+    let first = held.to_string();
+    let hold = bench.db.write(|conn| Box::pin(async move { sql::keeping::hold(conn, &first, "a job", later).await }));
+    let got: Result<_, sql::Error> = hold.await;
+    assert_eq!(got.unwrap(), held.as_str());
+    bench.sweep(GRACE * 2).await.unwrap();
+    assert!(bench.has(&named).await && bench.has(&held).await);
+    bench.sweep(GRACE * 4).await.unwrap();
+    assert!(bench.has(&named).await && !bench.has(&held).await, "nobody came, so the hold has ended");
+}
+
+async fn a_sweep_that_was_killed_harms_nothing_that_came_later() {
+    let mut bench = Bench::new().await;
+    let left = content(b"x\n1\n");
+    bench.objects.put_bytes(&left, "x\n1\n".into(), objects::Put::Always).await.unwrap();
+    // It gave the object up, and was killed before it deleted it.
+    let (key, now) = (left.to_string(), bench.db.now());
+    let given_up: Result<_, sql::Error> =
+        bench.db.write(|conn| Box::pin(async move { sql::keeping::give_up(conn, &key, now).await })).await;
+    assert!(given_up.unwrap());
+    let path = bench.write("a.csv", b"x\n1\n");
+    bench.announce(&path, "v1").await;
+    bench.work().await;
+    let events = bench.published().await;
+    let done = JobSucceeded::decode(events.last().unwrap().payload.as_slice()).unwrap();
+    let kept: Key = done.content_object.unwrap().key.parse().unwrap();
+    assert_ne!(kept, left);
+    bench.sweep(GRACE * 2).await.unwrap();
+    assert!(bench.has(&kept).await && !bench.has(&left).await);
+}
+
+async fn objects_of_another_database_are_left_alone() {
+    let mut bench = Bench::new().await;
+    let left = content(b"left");
+    bench.objects.put_bytes(&left, "left".into(), objects::Put::Always).await.unwrap();
+    bench
+        .objects
+        .put_bytes(&"owners/profiling".parse().unwrap(), "another".into(), objects::Put::Always)
+        .await
+        .unwrap();
+    let refused = bench.sweep(GRACE * 2).await.unwrap_err();
+    assert!(refused.to_string().contains("another mesh"), "{refused}");
+    assert!(bench.has(&left).await);
 }
 
 #[test]

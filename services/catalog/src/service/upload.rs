@@ -50,7 +50,7 @@ impl Catalog {
     /// Creates a dataset from bytes that came whole.
     ///
     /// The object is stored before the record, so a record never names bytes that are not there. Bytes that the tenant
-    /// keeps already are kept once.
+    /// uploaded before are kept once.
     pub async fn create(
         &self,
         parent: Permitted<TenantName>,
@@ -61,7 +61,7 @@ impl Catalog {
         const METHOD: &str = "CreateDataset";
         let caller = parent.caller().clone();
         let tenant = parent.into_inner().tenant;
-        let key = Key::content(&tenant, &spooled.digest);
+        let key = Key::upload(&tenant, &spooled.digest);
         let body = ObjectBody::reader(spooled.open().await?).with_digest(spooled.digest);
         self.objects.put(&key, body, Put::IfAbsent).await?;
 

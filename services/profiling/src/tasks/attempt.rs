@@ -88,18 +88,20 @@ impl Attempt<'_> {
     pub async fn run(self) -> Result<Done, Error> {
         self.enter(JobStage::Fetching).await?;
         let spooled = self.fetch().await?;
-        let content_object = self.keep(&spooled).await?;
         let tenant = self.job.tenant().clone();
         let id =
             ProfileId::derive(&spooled.digest, &engine::recipe_digest(&self.job.file_name), profile::ENGINE_VERSION);
         let name = ProfileName::new(tenant.clone(), id.clone());
-        let key = Key::profile(&tenant, &id);
+        let [content, profile] = self.hold(&spooled, &id).await?;
+        let key = profile.expect("the key of the profile was asked for");
+        let held = content.iter().chain([&key]).map(Key::to_string).collect();
+        let content_object = self.keep(&spooled, content).await?;
         let (digest, size_bytes) = (spooled.digest, spooled.size_bytes);
         let (reused, object) = match self.stored(&key).await? {
             Some(bytes) => (true, origin(&key, &bytes)),
             None => (false, self.profile(spooled, &name, &key).await?),
         };
-        let profile = NewProfile { name: name.clone(), object_key: key.to_string(), digest, size_bytes, reused };
+        let profile = NewProfile { name: name.clone(), object_key: key.to_string(), digest, size_bytes, reused, held };
         let profile_object = object;
         let result = events::Result { profile: name.to_string(), profile_object, digest, size_bytes, content_object };
         Ok(Done { profile, result })
@@ -139,17 +141,28 @@ impl Attempt<'_> {
         Ok((fetched.body.map_err(Error::from).boxed(), fetched.size_bytes))
     }
 
-    /// Keeps the bytes as the tenant's object, when they are few enough. What came from an object stays there.
-    async fn keep(&self, spooled: &Spooled) -> Result<Option<common::ObjectOrigin>, Error> {
+    /// Holds the objects that are about to be put, the bytes where they are few enough and the profile, so that no sweep
+    /// takes them before rows name them.
+    async fn hold(&self, spooled: &Spooled, id: &ProfileId) -> Result<[Option<Key>; 2], Error> {
+        self.progress.stage.store(JobStage::Profiling.into(), Ordering::Relaxed);
+        let (tenant, config) = (self.job.tenant(), &self.shop.config);
+        let is_kept = matches!(self.job.materialization.origin, Origin::Object { .. });
+        let keep = !is_kept && spooled.size_bytes <= config.keep_bytes.as_bytes();
+        let objects = [keep.then(|| Key::content(tenant, &spooled.digest)), Some(Key::profile(tenant, id))];
+        let (db, claim) = (self.shop.queue.database(), self.claim.clone());
+        let (now, until) = (db.now(), db.now() + config.sweep.grace.as_duration());
+        db.write(move |conn| Box::pin(async move { store::begin_profiling(conn, &claim, objects, now, until).await }))
+            .await
+    }
+
+    /// Keeps the bytes as the tenant's object at `key`, where they are to be kept. What came from an object stays there.
+    async fn keep(&self, spooled: &Spooled, key: Option<Key>) -> Result<Option<common::ObjectOrigin>, Error> {
         if let Origin::Object { key, digest, size_bytes } = &self.job.materialization.origin {
             let size_bytes = i64::try_from(*size_bytes).unwrap_or(i64::MAX);
             let digest = Some((*digest).into());
             return Ok(Some(common::ObjectOrigin { key: key.clone(), digest, size_bytes }));
         }
-        if spooled.size_bytes > self.shop.config.keep_bytes.as_bytes() {
-            return Ok(None);
-        }
-        let key = Key::content(self.job.tenant(), &spooled.digest);
+        let Some(key) = key else { return Ok(None) };
         let file = tokio::fs::File::open(&spooled.path).await?;
         let body = ObjectBody::reader(file).with_digest(spooled.digest);
         self.shop.objects.put(&key, body, Put::IfAbsent).await?;
@@ -174,7 +187,6 @@ impl Attempt<'_> {
     }
 
     async fn profile(&self, spooled: Spooled, name: &ProfileName, key: &Key) -> Result<common::ObjectOrigin, Error> {
-        self.enter(JobStage::Profiling).await?;
         let (stop, profiled) = (self.progress.stop.clone(), self.progress.profiled.clone());
         let file_name = self.job.file_name.clone();
         let seen = move |seen: profile::Progress| {

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use types::{DatasetId, Digest, ProfileId, TenantId};
-use uuid::Uuid;
+use types::{Digest, ProfileId, TenantId};
 
 /// The key of an object: segments of `A-Z a-z 0-9 . _ -` joined by `/`, at most 512 bytes, no segment longer than 200,
 /// none of them `.` or `..`.
@@ -24,7 +23,7 @@ const MAX_KEY: usize = 512;
 const MAX_SEGMENT: usize = 200;
 
 impl Key {
-    /// The key of bytes that a tenant keeps: `content/{tenant}/{sha256}`.
+    /// The key of bytes that profiling fetched for a tenant and keeps: `content/{tenant}/{sha256}`.
     pub fn content(tenant: &TenantId, digest: &Digest) -> Self {
         Self(format!("content/{tenant}/{digest}"))
     }
@@ -34,9 +33,9 @@ impl Key {
         Self(format!("profiles/{tenant}/{profile}.pb"))
     }
 
-    /// The key of one upload of a dataset: `uploads/{tenant}/{dataset}/{upload}`.
-    pub fn upload(tenant: &TenantId, dataset: &DatasetId, upload: Uuid) -> Self {
-        Self(format!("uploads/{tenant}/{dataset}/{upload}"))
+    /// The key of bytes that a tenant uploaded to catalog: `uploads/{tenant}/{sha256}`.
+    pub fn upload(tenant: &TenantId, digest: &Digest) -> Self {
+        Self(format!("uploads/{tenant}/{digest}"))
     }
 
     /// The key as text.
@@ -96,12 +95,11 @@ mod tests {
     #[test]
     fn keys_made_from_ids_are_keys() {
         let tenant: TenantId = "main".parse().unwrap();
-        let dataset: DatasetId = "d1".parse().unwrap();
         let profile = ProfileId::derive(&Digest::of(b"a"), &Digest::of(b"b"), "1");
         for key in [
             Key::content(&tenant, &Digest::of(b"a")),
             Key::profile(&tenant, &profile),
-            Key::upload(&tenant, &dataset, Uuid::nil()),
+            Key::upload(&tenant, &Digest::of(b"a")),
         ] {
             assert_eq!(key.as_str().parse::<Key>().unwrap(), key);
         }

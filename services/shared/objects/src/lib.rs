@@ -4,7 +4,8 @@
 //! of one put from the first to the last, whatever happens meanwhile; whoever got an answer from a put finds the object
 //! after a power cut. The store knows keys and bytes and nothing of what they mean.
 //!
-//! Keys in use are made by [`Key::content`], [`Key::profile`] and [`Key::upload`], each beneath the tenant that owns it.
+//! Keys in use are made by [`Key::content`], [`Key::profile`] and [`Key::upload`], each beneath the tenant that owns it, and
+//! each in one service, which alone knows what still refers to them.
 //! Not here: sweeping what nobody refers to (the owner of the reference knows), and paths of local files (a store may be
 //! far away).
 

@@ -1,6 +1,7 @@
 //! The promises of this crate, one function each. Every back end runs the whole list.
 
 mod database;
+mod keeping;
 mod lease;
 mod pages;
 mod requests;
@@ -79,6 +80,12 @@ conformance! {
         values_of_all_kinds_read_back,
         lists_are_read_in_one_statement,
         texts_are_ordered_by_their_bytes,
+    }
+    keeping {
+        what_is_held_is_not_given_up,
+        a_key_that_was_given_up_is_never_used_again,
+        a_hold_that_ran_out_is_told,
+        a_database_is_told_from_others,
     }
     lease {
         a_lease_is_taken_once,

@@ -8,6 +8,7 @@
 //! - [`pages`]: lists pinned at their first page, so that paging is stable.
 //! - [`requests`]: request ids, so that a repeated call is answered like the first.
 //! - [`work`]: rows of long work, claimed by lease and fencing number.
+//! - [`keeping`]: objects that rows name, so that those that none names can be swept.
 //! - [`Freeze`]: copies of several databases as they were at one instant, for back-ups.
 //! - [`Lease`]: what one process alone may do.
 //!
@@ -23,6 +24,7 @@ mod conn;
 mod database;
 mod error;
 mod freeze;
+pub mod keeping;
 mod lease;
 mod migrations;
 pub mod pages;
