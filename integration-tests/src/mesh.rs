@@ -81,7 +81,7 @@ impl Mesh {
 
     /// Makes a key in the work folder; gives what is printed.
     fn create_key(&self, arguments: &[&str]) -> String {
-        let mut command = std::process::Command::new(binary());
+        let mut command = std::process::Command::new(self.binary());
         let made = command.args(["admin", "create-key"]).args(arguments).current_dir(self.work.path()).output();
         let made = made.expect("the binary starts");
         assert!(made.status.success(), "{made:?}");
@@ -293,6 +293,15 @@ impl Mesh {
             .collect()
     }
 
+    /// The name and the process id of each process.
+    pub fn process_ids(&self) -> Vec<(String, u32)> {
+        self.processes.iter().map(|process| (process.name.clone(), process.pid())).collect()
+    }
+
+    fn binary(&self) -> PathBuf {
+        self.setup.binary.clone().unwrap_or_else(binary)
+    }
+
     fn process(&mut self, name: &str) -> &mut Process {
         let found = self.processes.iter_mut().find(|process| process.name == name);
         found.unwrap_or_else(|| panic!("the mesh has no process `{name}`"))
@@ -306,7 +315,7 @@ impl Mesh {
     }
 
     fn command(&self, arguments: &[impl AsRef<std::ffi::OsStr>]) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = Command::new(self.binary());
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MILLRACE")) {
             command.env_remove(name);
         }

@@ -1,5 +1,7 @@
 //! How a mesh is started.
 
+use std::path::{Path, PathBuf};
+
 use tempfile::TempDir;
 
 use crate::shape::{Place, ROLES};
@@ -12,12 +14,15 @@ pub struct Setup {
     pub(crate) shape: Shape,
     pub(crate) settings: Vec<(String, String)>,
     pub(crate) flags: Vec<String>,
-    doubled: Vec<&'static str>,
+    /// The binary; that beside the test's own executable when there is none.
+    pub(crate) binary: Option<PathBuf>,
+    /// The names of the processes beyond the first of a role.
+    further: Vec<String>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { shape: Shape::given(), settings: Vec::new(), flags: Vec::new(), doubled: Vec::new() }
+        Self { shape: Shape::given(), settings: Vec::new(), flags: Vec::new(), binary: None, further: Vec::new() }
     }
 }
 
@@ -36,8 +41,21 @@ impl Setup {
 
     /// With a second process of a role, where there are several processes.
     #[must_use]
-    pub fn doubling(mut self, role: &'static str) -> Self {
-        self.doubled.push(role);
+    pub fn doubling(self, role: &str) -> Self {
+        self.times(role, 2)
+    }
+
+    /// With so many processes of a role, where there are several processes.
+    #[must_use]
+    pub fn times(mut self, role: &str, count: usize) -> Self {
+        self.further.extend((2..=count).map(|number| format!("{role}-{number}")));
+        self
+    }
+
+    /// With this binary.
+    #[must_use]
+    pub fn running(mut self, binary: &Path) -> Self {
+        self.binary = Some(binary.to_owned());
         self
     }
 
@@ -77,8 +95,8 @@ impl Setup {
         assert!(self.flags.is_empty(), "the flags are those of `up`: {:?}", self.flags);
         let on_servers = self.settings.iter().any(|(key, _)| key == "MILLRACE__EVENTS__URL");
         let setup = if on_servers { self } else { on_shared(self) };
-        let second = setup.doubled.iter().map(|role| Place::of(&format!("{role}-2")));
-        let places: Vec<_> = ROLES.into_iter().map(Place::of).chain(second).collect();
+        let further = setup.further.iter().map(|name| Place::of(name));
+        let places: Vec<_> = ROLES.into_iter().map(Place::of).chain(further).collect();
         std::fs::create_dir(work.path().join("data")).expect("a new folder takes folders");
         let mesh = Mesh::of(work, setup, places);
         mesh.configure();

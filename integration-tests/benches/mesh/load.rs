@@ -3,12 +3,11 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use proto::discovery::v1::source::Settings;
-use proto::discovery::v1::{CreateSourceRequest, FolderSettings, Source};
+use anyhow::Result;
 
-use crate::client::{Client, TENANT, Wait};
+use crate::client::{Client, Wait};
 use crate::figures::{Row, Table, seconds};
+use crate::whole_path::create_source;
 
 const LIMIT: Duration = Duration::from_secs(1800);
 
@@ -19,16 +18,8 @@ pub const SETTINGS: [(&str, &str); 2] =
 
 /// Has the folder crawled, and waits until all of it can be searched.
 pub async fn fill(client: &Client, folder: &Path, expected: usize, table: &mut Table) -> Result<()> {
-    let settings = Settings::Folder(FolderSettings { path: folder.display().to_string() });
-    let source = Source { title: "bench".to_owned(), settings: Some(settings), ..Default::default() };
-    let request = CreateSourceRequest {
-        parent: TENANT.to_owned(),
-        source_id: "bench".to_owned(),
-        source: Some(source),
-        ..Default::default()
-    };
     let begun = Instant::now();
-    client.discovery().create_source(request).await.context("cannot create the source")?;
+    create_source(client, "bench", folder).await?;
     let wait = Wait { period: Duration::from_millis(100), limit: LIMIT };
     let taken = client.wait_until_searchable(expected, begun, wait).await?;
     let rate = expected as f64 / taken.as_secs_f64();

@@ -15,12 +15,19 @@ mod corpus;
 mod door;
 mod edge;
 mod figures;
+mod kernel;
+mod latency;
 mod load;
+mod many;
+mod memory;
 mod mix;
+mod peer;
 mod process;
 mod rounds;
 mod searches;
 mod start;
+mod tables;
+mod whole_path;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -40,13 +47,19 @@ struct Options {
     /// Rounds of calls, and calls in each.
     rounds: usize,
     calls: usize,
+    /// Tables of the whole path, and the least length of each.
+    datasets: usize,
+    dataset_bytes: usize,
+    /// Runs of what is done one by one in an idle mesh.
+    runs: usize,
     /// The only part to run; all of them when none is named.
     only: Option<String>,
 }
 
-const PARTS: [&str; 4] = ["start", "size", "search", "edge"];
+const PARTS: [&str; 8] = ["start", "size", "search", "edge", "path", "latency", "envoy", "memory"];
 const USAGE: &str = "usage: mesh --bench --binary PATH [--records N] [--starts N] [--rounds N] [--calls N] \
-                     [--only start|size|search|edge]";
+                     [--datasets N] [--dataset-bytes N] [--runs N] \
+                     [--only start|size|search|edge|path|latency|envoy|memory]";
 
 fn main() -> ExitCode {
     // `bench.sh` and `cargo bench` pass `--bench`. `cargo test --benches` runs this too, and shall not wait for it.
@@ -80,6 +93,9 @@ async fn run() -> Result<End> {
     let stop = runtime::stop_signal()?;
     // Beside the build, so on a real disk: temporary folders may lie in memory, where syncing costs nothing.
     let work = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).context("cannot make a folder to work in")?;
+    // What servers need lies there too; PostgreSQL's user passes through to its own folder.
+    std::fs::set_permissions(work.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711))?;
+    tempfile::env::override_temp_dir(work.path()).ok();
     let mut table = Table::new(calibration::measure(work.path())?);
     // A mesh ends when its handle is dropped, and so does whichever runs when the signal wins.
     let ended = tokio::select! {
@@ -97,6 +113,10 @@ async fn measure(options: &Options, work: &Path, table: &mut Table) -> Result<()
             "size" => table.add(figures::binary_size(&options.binary, work)?),
             "search" => searches::measure(options, work, table).await?,
             "edge" => edge::measure(options, work, table).await?,
+            "path" => whole_path::measure(options, work, table).await?,
+            "latency" => latency::measure(options, work, table).await?,
+            "envoy" => peer::measure(options, work, table).await?,
+            "memory" => memory::measure(options, work, table).await?,
             part => bail!("the part `{part}` is listed and not written"),
         }
     }
@@ -108,6 +128,7 @@ impl Options {
         let mut binary = None;
         let mut only = None;
         let (mut records, mut starts, mut rounds, mut calls) = (10_000, 5, 5, 1000);
+        let (mut datasets, mut dataset_bytes, mut runs) = (1000, 2_000_000, 20);
         while let Some(argument) = arguments.next() {
             if argument == "--bench" {
                 continue;
@@ -119,6 +140,9 @@ impl Options {
                 "--starts" => starts = count(&value)?,
                 "--rounds" => rounds = count(&value)?,
                 "--calls" => calls = count(&value)?,
+                "--datasets" => datasets = count(&value)?,
+                "--dataset-bytes" => dataset_bytes = count(&value)?,
+                "--runs" => runs = count(&value)?,
                 "--only" if PARTS.contains(&value.as_str()) => only = Some(value),
                 "--only" => bail!("`{value}` is no part; {USAGE}"),
                 _ => bail!("`{argument}` is no option; {USAGE}"),
@@ -126,7 +150,7 @@ impl Options {
         }
         let binary = binary.with_context(|| format!("`--binary` is missing; {USAGE}"))?;
         let binary = binary.canonicalize().with_context(|| format!("there is no binary {}", binary.display()))?;
-        Ok(Self { binary, records, starts, rounds, calls, only })
+        Ok(Self { binary, records, starts, rounds, calls, datasets, dataset_bytes, runs, only })
     }
 }
 

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::client::Client;
+use crate::kernel::{self, Memory};
 
 /// How long a start may take before it is given up.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// A running `millrace up` on a fresh data directory, killed and removed when dropped.
+/// A running mesh in one process, or its gateway alone, on a fresh data directory, killed and removed when dropped.
 pub struct Mesh {
     child: Child,
     /// Removed after the process has ended: `drop` ends it, and fields go thereafter.
@@ -24,6 +25,10 @@ pub struct Mesh {
     pub ready: Instant,
     /// How long it took from the start of the process until the first call was answered.
     pub start: Duration,
+    /// Where its gateway listens.
+    pub address: SocketAddr,
+    /// The administrator's token.
+    pub token: String,
 }
 
 /// How to run the binary.
@@ -31,10 +36,33 @@ pub struct Launch<'a> {
     pub binary: &'a Path,
     /// Where the data directory is made.
     pub work: &'a Path,
-    /// What follows `up`.
-    pub arguments: Vec<String>,
+    /// The command, and what follows it.
+    arguments: Vec<String>,
     /// Settings that differ from the defaults, by the name of their environment variable.
-    pub settings: Vec<(&'static str, &'static str)>,
+    pub settings: Vec<(&'static str, String)>,
+}
+
+impl<'a> Launch<'a> {
+    /// The whole mesh in one process, with these arguments of `up`.
+    pub fn up(binary: &'a Path, work: &'a Path, arguments: Vec<String>) -> Self {
+        let arguments = ["up".to_owned()].into_iter().chain(arguments).collect();
+        Self { binary, work, arguments, settings: Vec::new() }
+    }
+
+    /// The gateway alone, with catalog, and whatever else it looks for, at `peer`.
+    pub fn gateway(binary: &'a Path, work: &'a Path, peer: SocketAddr) -> Result<Self> {
+        let key = work.join("gateway.key");
+        let made = Command::new(binary).args(["admin", "create-key"]).arg(&key).stdout(Stdio::null()).status();
+        ensure!(made.context("cannot run the binary")?.success(), "cannot make the key of the gateway");
+        let peers = format!("[\"http://{peer}\"]");
+        let settings = vec![
+            ("MILLRACE__IDENTITY__KEYS__GATEWAY", key.display().to_string()),
+            ("MILLRACE__PEERS__CATALOG", peers.clone()),
+            ("MILLRACE__PEERS__DISCOVERY", peers.clone()),
+            ("MILLRACE__PEERS__PROFILING", peers),
+        ];
+        Ok(Self { binary, work, arguments: ["serve", "--roles", "gateway"].map(str::to_owned).to_vec(), settings })
+    }
 }
 
 impl Mesh {
@@ -45,12 +73,12 @@ impl Mesh {
         let address = free_address()?;
         let log = File::create(log_of(folder.path()))?;
         let mut command = Command::new(launch.binary);
+        let listen = if launch.arguments[0] == "serve" { format!("gateway={address}") } else { address.to_string() };
         command
-            .arg("up")
-            .args(["--listen".to_owned(), address.to_string(), "--data-dir".to_owned()])
-            .arg(folder.path().join("data"))
             .args(&launch.arguments)
-            .envs(launch.settings.iter().copied())
+            .args(["--listen", &listen, "--data-dir"])
+            .arg(folder.path().join("data"))
+            .envs(launch.settings.iter().map(|(key, value)| (key, value)))
             .current_dir(repository())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -61,18 +89,18 @@ impl Mesh {
         let client = starting.wait().await?;
         let (ready, start) = (Instant::now(), begun.elapsed());
         let (child, folder) = starting.done();
-        Ok(Self { child, _folder: folder, client, ready, start })
+        let token = std::fs::read_to_string(folder.path().join("data/admin.token"))?.trim().to_owned();
+        Ok(Self { child, _folder: folder, client, ready, start, address, token })
     }
 
     /// The memory of the process as the kernel counts it, in bytes; none where the kernel does not tell.
     pub fn memory(&self) -> Option<Memory> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
-        let field = |name: &str| {
-            let line = status.lines().find(|line| line.starts_with(name))?;
-            let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-            Some(kib * 1024)
-        };
-        Some(Memory { resident: field("VmRSS:")?, anonymous: field("RssAnon:")?, peak: field("VmHWM:")? })
+        kernel::memory(self.child.id())
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 }
 
@@ -80,17 +108,6 @@ impl Drop for Mesh {
     fn drop(&mut self) {
         end(&mut self.child);
     }
-}
-
-/// What a process holds of the machine's memory, in bytes.
-#[derive(Clone, Copy)]
-pub struct Memory {
-    /// All of it, pages of mapped files included.
-    pub resident: u64,
-    /// What no file stands behind.
-    pub anonymous: u64,
-    /// The most that ever was resident.
-    pub peak: u64,
 }
 
 /// A process that does not answer yet; ended when dropped.

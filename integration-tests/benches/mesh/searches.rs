@@ -19,7 +19,7 @@ const CALLERS: usize = 8;
 const WARM_UP: usize = 200;
 
 /// The limits of one tenant and one user, raised out of the way.
-const NO_LIMITS: [(&str, &str); 6] = [
+pub const NO_LIMITS: [(&str, &str); 6] = [
     ("MILLRACE__GATEWAY__LIMITS__TENANT__CALLS_PER_SECOND", "1000000"),
     ("MILLRACE__GATEWAY__LIMITS__TENANT__BURST", "1000000"),
     ("MILLRACE__GATEWAY__LIMITS__TENANT__CONCURRENT_CALLS", "10000"),
@@ -33,8 +33,9 @@ pub async fn measure(options: &Options, work: &Path, table: &mut Table) -> Resul
     progress(format_args!("writing {} files", options.records));
     let corpus = Corpus::write(&folder, options.records)?;
     let arguments = vec!["--folder-root".to_owned(), folder.display().to_string()];
-    let settings = [NO_LIMITS.as_slice(), &load::SETTINGS].concat();
-    let mesh = Mesh::start(&Launch { binary: &options.binary, work, arguments, settings }).await?;
+    let mut launch = Launch::up(&options.binary, work, arguments);
+    launch.settings = NO_LIMITS.iter().chain(&load::SETTINGS).map(|(key, value)| (*key, (*value).to_owned())).collect();
+    let mesh = Mesh::start(&launch).await?;
 
     load::fill(&mesh.client, &folder, options.records, table).await?;
     table.note(format!(

@@ -8,7 +8,8 @@ use anyhow::{Result, ensure};
 use crate::Options;
 use crate::client::Wait;
 use crate::figures::{Row, Table, median, megabytes, millis, progress, seconds};
-use crate::process::{Launch, Memory, Mesh, repository};
+use crate::kernel::Memory;
+use crate::process::{Launch, Mesh, repository};
 
 /// How long the mesh is left alone before its memory is read.
 const IDLE: Duration = Duration::from_secs(5);
@@ -21,7 +22,7 @@ pub async fn measure(options: &Options, work: &Path, table: &mut Table) -> Resul
     let mut starts = Vec::new();
     for run in 1..=options.starts {
         progress(format_args!("start {run} of {}", options.starts));
-        let mesh = Mesh::start(&Launch { binary: &options.binary, work, arguments: vec![], settings: vec![] }).await?;
+        let mesh = Mesh::start(&Launch::up(&options.binary, work, vec![])).await?;
         starts.push(mesh.start);
     }
     let measured = format!("{} (slowest {})", millis(median(&starts)), millis(slowest(&starts)));
@@ -32,7 +33,7 @@ pub async fn measure(options: &Options, work: &Path, table: &mut Table) -> Resul
     for run in 1..=options.starts {
         progress(format_args!("demonstration {run} of {}", options.starts));
         let arguments = vec!["--demo".to_owned()];
-        let mesh = Mesh::start(&Launch { binary: &options.binary, work, arguments, settings: vec![] }).await?;
+        let mesh = Mesh::start(&Launch::up(&options.binary, work, arguments)).await?;
         times.push(mesh.client.wait_until_searchable(datasets, mesh.ready, LOOK).await?);
         tokio::time::sleep(IDLE).await;
         memories.extend(mesh.memory());
@@ -68,7 +69,7 @@ pub fn describe(memories: &[Memory]) -> String {
 }
 
 /// The files of the demonstration folder; its `datapackage.json` describes them and is none of them.
-fn demonstration_datasets() -> Result<usize> {
+pub fn demonstration_datasets() -> Result<usize> {
     let mut count = 0;
     for entry in std::fs::read_dir(repository().join("deploy/demo"))? {
         count += usize::from(entry?.file_name() != "datapackage.json");
