@@ -62,7 +62,7 @@ impl Catalog {
         let caller = parent.caller().clone();
         let tenant = parent.into_inner().tenant;
         let key = Key::upload(&tenant, &spooled.digest);
-        let body = ObjectBody::reader(spooled.open().await?).with_digest(spooled.digest);
+        let body = ObjectBody::reader(spooled.open().await?, spooled.size_bytes).with_digest(spooled.digest);
         self.objects.put(&key, body, Put::IfAbsent).await?;
 
         let name = DatasetName::new(tenant, upload.dataset.clone().unwrap_or_else(random_id));

@@ -9,8 +9,14 @@ use types::{BoxError, Digest};
 
 use crate::{Error, Key};
 
-/// How many bytes are read at a time.
-pub(crate) const CHUNK: usize = 64 << 10;
+/// How many bytes of a file are read at a time: each read goes to a thread that may block and back, which costs more than
+/// the copying of fewer.
+const CHUNK: usize = 512 << 10;
+
+/// How many bytes are read at a time of so many in all.
+pub(crate) fn chunk(length: u64) -> usize {
+    usize::try_from(length).unwrap_or(CHUNK).clamp(1, CHUNK)
+}
 
 /// The bytes of an object, piece by piece.
 pub type ByteStream = BoxStream<'static, Result<Bytes, Error>>;
@@ -37,9 +43,9 @@ impl ObjectBody {
         Self { pieces: futures::stream::once(async move { Ok(bytes) }).boxed(), digest: None }
     }
 
-    /// What a reader gives until its end.
-    pub fn reader(reader: impl AsyncRead + Send + 'static) -> Self {
-        Self::stream(ReaderStream::with_capacity(reader, CHUNK))
+    /// What a reader gives until its end, which is about `length` bytes away.
+    pub fn reader(reader: impl AsyncRead + Send + 'static, length: u64) -> Self {
+        Self::stream(ReaderStream::with_capacity(reader, chunk(length)))
     }
 
     /// Tells the digest that the bytes must have: others are not stored, and the put fails with [`Error::Damaged`].

@@ -130,8 +130,9 @@ pub struct ObjectMeta {
     pub size_bytes: u64,
     /// The digest of its bytes, where the store knows it without reading them.
     pub digest: Option<Digest>,
-    /// When it was written, by the store's clock.
-    pub modified: Timestamp,
+    /// When it was written, by the store's clock. None in the answer to a put where the server does not tell with its
+    /// own; whoever needs it asks for the head.
+    pub modified: Option<Timestamp>,
 }
 
 /// In what stores differ.

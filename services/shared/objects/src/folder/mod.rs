@@ -25,7 +25,7 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 use tokio_util::io::ReaderStream;
 use types::{DigestHasher, Timestamp};
 
-use crate::body::CHUNK;
+use crate::body::chunk;
 use crate::{ByteStream, Capabilities, Error, Key, ObjectBody, ObjectMeta, ObjectStore, Put, PutResult};
 use staging::Staging;
 
@@ -113,7 +113,8 @@ impl ObjectStore for Folder {
         if !named {
             return self.head(key).await.map(PutResult::Existed);
         }
-        Ok(PutResult::Stored(ObjectMeta { key: key.clone(), size_bytes, digest: Some(digest), modified }))
+        let (digest, modified) = (Some(digest), Some(modified));
+        Ok(PutResult::Stored(ObjectMeta { key: key.clone(), size_bytes, digest, modified }))
     }
 
     async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<(ObjectMeta, ByteStream), Error> {
@@ -131,7 +132,7 @@ impl ObjectStore for Folder {
             file.seek(SeekFrom::Start(start)).await.map_err(|error| self.failed("read an object", error))?;
         }
         let root = self.inner.root.clone();
-        let stream = ReaderStream::with_capacity(file.take(end - start), CHUNK)
+        let stream = ReaderStream::with_capacity(file.take(end - start), chunk(end - start))
             .map_err(move |error| Error::io(&root, "read an object", error));
         Ok((meta, stream.boxed()))
     }
@@ -242,7 +243,7 @@ impl Inner {
 }
 
 fn meta(key: &Key, about: &std::fs::Metadata) -> ObjectMeta {
-    ObjectMeta { key: key.clone(), size_bytes: about.len(), digest: None, modified: modified(about) }
+    ObjectMeta { key: key.clone(), size_bytes: about.len(), digest: None, modified: Some(modified(about)) }
 }
 
 fn modified(about: &std::fs::Metadata) -> Timestamp {

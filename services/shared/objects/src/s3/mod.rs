@@ -186,7 +186,7 @@ impl Bucket {
             Ok(reply) => {
                 let (size_bytes, digest) =
                     (metadata::length(reply.content_length()), metadata::digest(reply.metadata()));
-                let modified = metadata::time(reply.last_modified());
+                let modified = Some(metadata::time(reply.last_modified()));
                 let meta = ObjectMeta { key: key.clone(), size_bytes, digest, modified };
                 Ok(About { meta, put: metadata::put(reply.metadata()) })
             }
@@ -210,7 +210,8 @@ impl Bucket {
         let reply = reply.map_err(|refusal| refusal.into_error(&self.place, "list objects"))?;
         let of = |object: &aws_sdk_s3::types::Object| {
             let key = self.names.key(object.key()?)?;
-            let (size_bytes, modified) = (metadata::length(object.size()), metadata::time(object.last_modified()));
+            let (size_bytes, modified) =
+                (metadata::length(object.size()), Some(metadata::time(object.last_modified())));
             Some(ObjectMeta { key, size_bytes, digest: None, modified })
         };
         let last = reply.contents().last().and_then(|object| object.key()).map(str::to_owned);

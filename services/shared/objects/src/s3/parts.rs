@@ -3,8 +3,10 @@
 use bytes::{Bytes, BytesMut};
 use types::{Digest, DigestHasher};
 
-use crate::body::CHUNK;
 use crate::{Error, Key, ObjectBody};
+
+/// Bodies up to here take no more memory than they need.
+const SMALL: usize = 64 << 10;
 
 /// How long a part is; servers take no shorter ones but as the last.
 pub(super) const PART: usize = 8 << 20;
@@ -67,7 +69,7 @@ impl Parts {
 fn reserve(bytes: &mut BytesMut, more: usize) {
     let needed = bytes.len() + more;
     if needed > bytes.capacity() {
-        bytes.reserve(if needed <= CHUNK { more } else { PART - bytes.len() });
+        bytes.reserve(if needed <= SMALL { more } else { PART - bytes.len() });
     }
 }
 

@@ -1,13 +1,13 @@
 //! How an object is written.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream as Body;
 use aws_sdk_s3::types::{CompletedPart, MetadataDirective};
 use bytes::Bytes;
 use tokio::sync::MutexGuard;
-use types::{Digest, Timestamp};
+use types::Digest;
 use uuid::Uuid;
 
 use super::fault::{Refusal, What};
@@ -19,6 +19,9 @@ use crate::{Error, Key, ObjectBody, ObjectMeta, Put, PutResult};
 /// How often the last request of a conditional put is made while others write the same key.
 const ROUNDS: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// A conditional put of more bytes asks first whether the object is there, in place of sending them for nothing. Of fewer
+/// it does not: most are new, and each request costs the server as much as some MiB.
+const WORTH_ASKING: usize = 4 << 20;
 
 /// One put.
 struct Writing<'a> {
@@ -45,14 +48,15 @@ enum Last<'a> {
 
 impl S3 {
     pub(super) async fn write(&self, key: &Key, body: ObjectBody, condition: Put) -> Result<PutResult, Error> {
+        let writing = Writing { key, condition, id: Uuid::now_v7() };
+        let mut parts = Parts::of(body);
+        let first = parts.next().await?;
         if condition == Put::IfAbsent
+            && first.bytes.len() > WORTH_ASKING
             && let Some(about) = self.bucket.existing(key).await?
         {
             return Ok(PutResult::Existed(about.meta));
         }
-        let writing = Writing { key, condition, id: Uuid::now_v7() };
-        let mut parts = Parts::of(body);
-        let first = parts.next().await?;
         if !first.last {
             return self.write_large(&writing, first, parts).await;
         }
@@ -72,7 +76,7 @@ impl S3 {
         match result {
             Ok(PutResult::Stored(meta)) if announced.is_none() => {
                 self.amend(writing, tag, &meta).await;
-                self.stored(writing.key, &meta).await
+                Ok(PutResult::Stored(meta))
             }
             other => other,
         }
@@ -105,7 +109,7 @@ impl S3 {
             key: writing.key.clone(),
             size_bytes: written.size_bytes,
             digest: Some(written.digest),
-            modified: Timestamp::from_micros(0),
+            modified: None,
         };
         for _ in 0..ROUNDS {
             if conditional
@@ -115,14 +119,14 @@ impl S3 {
                 return Ok(PutResult::Existed(about.meta));
             }
             let Err(refusal) = self.show(writing, written.digest, &last, guard).await else {
-                return self.stored(writing.key, &meta).await;
+                return Ok(PutResult::Stored(meta));
             };
             // Answers get lost, and then the next attempt fails on what the one before it did.
             let there = self.bucket.existing(writing.key).await;
             if let Ok(Some(about)) = &there
                 && about.put == Some(writing.id)
             {
-                return self.stored(writing.key, &meta).await;
+                return Ok(PutResult::Stored(ObjectMeta { modified: about.meta.modified, ..meta }));
             }
             match refusal.what {
                 What::Condition | What::Race => match there? {
@@ -160,16 +164,6 @@ impl S3 {
         }
     }
 
-    /// The answer for an object that was written, with the time that the server gave it.
-    async fn stored(&self, key: &Key, meta: &ObjectMeta) -> Result<PutResult, Error> {
-        let modified = match self.bucket.existing(key).await? {
-            Some(about) => about.meta.modified,
-            // Deleted since.
-            None => now(),
-        };
-        Ok(PutResult::Stored(ObjectMeta { modified, ..meta.clone() }))
-    }
-
     /// Adds the digest to the metadata of an object whose upload began before it was known.
     ///
     /// Only the very object that `tag` names is touched. A failure costs nothing but the digest among the metadata.
@@ -194,9 +188,4 @@ impl S3 {
         let place = usize::try_from(hasher.finish() % self.turns.len() as u64).expect("turns are few");
         self.turns[place].lock().await
     }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }

@@ -56,7 +56,7 @@ pub(super) async fn begin(
         return Err(bucket.strange("read an object", "the reply holds another range than was asked for"));
     }
     let digest = metadata::digest(reply.metadata());
-    let modified = metadata::time(reply.last_modified());
+    let modified = Some(metadata::time(reply.last_modified()));
     let meta = ObjectMeta { key: key.clone(), size_bytes, digest, modified };
     let expected = digest.filter(|_| range.is_none()).map(|digest| (digest, DigestHasher::default()));
     let tag = reply.e_tag().map(str::to_owned);

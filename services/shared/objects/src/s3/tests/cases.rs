@@ -54,7 +54,7 @@ pub async fn a_body_of_many_parts_reads_back_with_its_digest(fixture: Fixture) {
     let put = store.put(&key("large"), ObjectBody::stream(mebibytes(20)), Put::IfAbsent).await.unwrap();
     let PutResult::Stored(stored) = put else { panic!("{put:?}") };
     assert_eq!(stored.size_bytes, 20 << 20);
-    assert_eq!(store.head(&key("large")).await.unwrap(), stored);
+    assert_eq!(ObjectMeta { modified: None, ..store.head(&key("large")).await.unwrap() }, stored);
     let bytes = store.get_bytes(&key("large"), u64::MAX).await.unwrap();
     assert_eq!(Some(Digest::of(&bytes)), stored.digest);
     let (_, range) = store.get(&key("large"), Some((PART as u64 - 1)..(PART as u64 + 1))).await.unwrap();
