@@ -8,9 +8,9 @@
 //! latest one publishes. **Consumes** `millrace.discovery.dataset.*` and `millrace.catalog.dataset.uploaded.v1`.
 //!
 //! **Promises.** The same bytes are profiled once per tenant and engine version. A killed worker's job is claimed
-//! again; what it had put is found. An attempt that may succeed later is tried again with back-off, a bounded number of
-//! times. Cancelling, superseding and retracting stop a running profiler. Objects that nothing names are swept after a
-//! grace time, and never while an attempt takes them up.
+//! again; what it had put stays, and is taken. An attempt that may succeed later is tried again with back-off, a bounded
+//! number of times. Cancelling, superseding and retracting stop a running profiler. Objects that nothing names are swept
+//! after a grace time, and never while an attempt takes them up.
 //!
 //! **Non-goals.** It does not know what catalog makes of a profile, nor how sources are crawled.
 
@@ -158,9 +158,11 @@ fn add_feeds(tasks: &mut Tasks, config: &Config, deps: &Deps) {
     let max_attempts = config.jobs.max_attempts;
     let announcements = Announcements { max_attempts };
     let found = Consumer::new(&topology::PROFILING_DISCOVERY, db.clone(), bus.clone(), announcements);
-    tasks.add_poked("discovery", config.period, bus.published(), Box::new(Feed(found.with_patience(patience))));
+    let announced = bus.published_by(topology::PROFILING_DISCOVERY.service());
+    tasks.add_poked("discovery", config.period, announced, Box::new(Feed(found.with_patience(patience))));
     let uploads = Consumer::new(&topology::PROFILING_UPLOADS, db.clone(), bus.clone(), Uploads { max_attempts });
-    tasks.add_poked("uploads", config.period, bus.published(), Box::new(Feed(uploads.with_patience(patience))));
+    let uploaded = bus.published_by(topology::PROFILING_UPLOADS.service());
+    tasks.add_poked("uploads", config.period, uploaded, Box::new(Feed(uploads.with_patience(patience))));
 }
 
 fn add_workers(tasks: &mut Tasks, config: &Config, deps: &Deps, queue: &Queue, spool: &Spool) {

@@ -84,10 +84,10 @@ pub struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Runs it to its end. May be dropped anywhere; what it put is found by the next attempt.
+    /// Runs it to its end. May be dropped anywhere; the next attempt finds what it put when it puts the same.
     pub async fn run(self) -> Result<Done, Error> {
         self.enter(JobStage::Fetching).await?;
-        let spooled = self.fetch().await?;
+        let spooled = Arc::new(self.fetch().await?);
         let tenant = self.job.tenant().clone();
         let id =
             ProfileId::derive(&spooled.digest, &engine::recipe_digest(&self.job.file_name), profile::ENGINE_VERSION);
@@ -95,12 +95,11 @@ impl Attempt<'_> {
         let [content, profile] = self.hold(&spooled, &id).await?;
         let key = profile.expect("the key of the profile was asked for");
         let held = content.iter().chain([&key]).map(Key::to_string).collect();
-        let content_object = self.keep(&spooled, content).await?;
         let (digest, size_bytes) = (spooled.digest, spooled.size_bytes);
-        let (reused, object) = match self.stored(&key).await? {
-            Some(bytes) => (true, origin(&key, &bytes)),
-            None => (false, self.profile(spooled, &name, &key).await?),
-        };
+        // One waits for the disk or the network while the other computes; when either fails, both end.
+        let (content_object, (reused, object)) =
+            futures::try_join!(self.keep(&spooled, content), self.known_or_profiled(spooled.clone(), &name, &key))
+                .inspect_err(|_| self.progress.stop())?;
         let profile = NewProfile { name: name.clone(), object_key: key.to_string(), digest, size_bytes, reused, held };
         let profile_object = object;
         let result = events::Result { profile: name.to_string(), profile_object, digest, size_bytes, content_object };
@@ -164,13 +163,37 @@ impl Attempt<'_> {
         }
         let Some(key) = key else { return Ok(None) };
         let file = tokio::fs::File::open(&spooled.path).await?;
-        let body = ObjectBody::reader(file).with_digest(spooled.digest);
+        let body = ObjectBody::reader(file, spooled.size_bytes).with_digest(spooled.digest);
         self.shop.objects.put(&key, body, Put::IfAbsent).await?;
         Ok(Some(common::ObjectOrigin {
             key: key.to_string(),
             digest: Some(spooled.digest.into()),
             size_bytes: i64::try_from(spooled.size_bytes).unwrap_or(i64::MAX),
         }))
+    }
+
+    /// The profile of these bytes as it was made before, which the first tells, or made now.
+    async fn known_or_profiled(
+        &self,
+        spooled: Arc<Spooled>,
+        name: &ProfileName,
+        key: &Key,
+    ) -> Result<(bool, common::ObjectOrigin), Error> {
+        if self.is_known(name).await?
+            && let Some(bytes) = self.stored(key).await?
+        {
+            return Ok((true, origin(key, &bytes)));
+        }
+        Ok((false, self.profile(spooled, name, key).await?))
+    }
+
+    /// Whether a job recorded the profile. One that an attempt put and did not come to record is found by the put.
+    async fn is_known(&self, name: &ProfileName) -> Result<bool, Error> {
+        let wanted = name.clone();
+        let db = self.shop.queue.database();
+        let key = db
+            .read(move |conn| Box::pin(async move { store::profile_key(conn, &wanted.tenant, &wanted.profile).await }));
+        Ok(key.await?.is_some())
     }
 
     /// The profile of these bytes, when it was made before.
@@ -186,7 +209,12 @@ impl Attempt<'_> {
         }
     }
 
-    async fn profile(&self, spooled: Spooled, name: &ProfileName, key: &Key) -> Result<common::ObjectOrigin, Error> {
+    async fn profile(
+        &self,
+        spooled: Arc<Spooled>,
+        name: &ProfileName,
+        key: &Key,
+    ) -> Result<common::ObjectOrigin, Error> {
         let (stop, profiled) = (self.progress.stop.clone(), self.progress.profiled.clone());
         let file_name = self.job.file_name.clone();
         let seen = move |seen: profile::Progress| {
@@ -204,9 +232,14 @@ impl Attempt<'_> {
         if matches!(put, PutResult::Stored(_)) {
             return Ok(origin(key, &bytes));
         }
-        // Another job made the profile of the same bytes meanwhile; theirs stays.
-        let theirs = self.stored(key).await?.ok_or(Error::ProfileDamaged { name: name.clone() })?;
-        Ok(origin(key, &theirs))
+        // Another attempt made the profile of the same bytes; theirs stays, unless it cannot be read.
+        if let Some(theirs) = self.stored(key).await? {
+            return Ok(origin(key, &theirs));
+        }
+        match self.shop.objects.put_bytes(key, bytes.clone(), Put::IfAbsent).await? {
+            PutResult::Stored(_) => Ok(origin(key, &bytes)),
+            PutResult::Existed(_) => Err(Error::ProfileDamaged { name: name.clone() }),
+        }
     }
 }
 

@@ -13,7 +13,8 @@ use crate::error::MAX_BYTES;
 use crate::folder::{is_beneath_a_root, is_forbidden};
 use crate::{ByteStream, Error, Fetched, Opened, Policy};
 
-const CHUNK_BYTES: usize = 64 * 1024;
+/// Each read goes to a thread that may block and back, which costs more than the copying of less than this.
+const CHUNK_BYTES: u64 = 512 * 1024;
 
 /// A regular file in a permitted place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +119,7 @@ impl Reading {
         if self.left == 0 {
             return self.check_unchanged().await.map(|()| None);
         }
-        let mut buffer = BytesMut::with_capacity(CHUNK_BYTES);
+        let mut buffer = BytesMut::with_capacity(self.left.min(CHUNK_BYTES) as usize);
         let count = (&mut self.file)
             .take(self.left)
             .read_buf(&mut buffer)
