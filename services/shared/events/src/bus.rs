@@ -8,7 +8,7 @@ use proto::common::v1::EventEnvelope;
 use tokio::sync::watch;
 use types::Timestamp;
 
-use crate::BusError;
+use crate::{BusError, event};
 
 /// A durable consumer of some things of some streams.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,11 @@ impl ConsumerSpec {
     /// A consumer with the usual limits: 30 s to acknowledge, 1024 in flight.
     pub const fn new(name: &'static str, filter: &'static [&'static str]) -> Self {
         Self { name, filter, ack_wait: Duration::from_secs(30), max_in_flight: 1024 }
+    }
+
+    /// The service whose events it takes.
+    pub fn service(&self) -> &'static str {
+        self.things().next().map_or("", event::service)
     }
 
     /// The things of the filter, without the wildcard: `millrace.discovery.dataset`.
@@ -96,6 +101,11 @@ pub trait EventBus: Send + Sync + fmt::Debug + 'static {
 
     /// Changes when something may have been published: a poke that says "look now".
     fn published(&self) -> watch::Receiver<u64>;
+
+    /// Changes when events of `service` may have been published; where a bus cannot tell them apart, when any may have been.
+    fn published_by(&self, _service: &str) -> watch::Receiver<u64> {
+        self.published()
+    }
 
     /// Changes whenever the broker was reached anew: it may have come back with less than it acknowledged. Whoever
     /// published compares [`EventBus::stream_state`] with what it remembers before it publishes again.

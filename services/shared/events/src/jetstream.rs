@@ -28,6 +28,7 @@ mod sweep;
 use api::Api;
 use durability::Monitors;
 use names::Names;
+use poke::Pokes;
 pub use settings::Settings;
 
 /// How often what is older than its retention is dropped.
@@ -51,7 +52,7 @@ struct Bus {
     names: Names,
     settings: Settings,
     clock: Arc<dyn Clock>,
-    published: watch::Sender<u64>,
+    pokes: Pokes,
     monitors: Monitors,
     swept: AtomicI64,
     /// When an event was last published outside a batch.
@@ -67,8 +68,8 @@ impl JetStream {
     /// `nats://USER:PASSWORD@HOST` and `nats://TOKEN@HOST` carry credentials, as the settings may.
     pub async fn open(url: &str, settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, BusError> {
         settings.validate()?;
-        let published = watch::Sender::new(0);
-        let client = server::connect(url, settings, published.clone()).await?;
+        let pokes = Pokes::new();
+        let client = server::connect(url, settings, pokes.clone()).await?;
         let server = server::check(&client)?;
         let mut context = jetstream::new(client.clone());
         context.set_timeout(settings.timeout.as_duration());
@@ -81,7 +82,7 @@ impl JetStream {
             names,
             settings: settings.clone(),
             clock,
-            published,
+            pokes,
             monitors: Monitors::new(settings)?,
             swept: AtomicI64::new(now),
             single: Mutex::default(),
@@ -94,7 +95,7 @@ impl JetStream {
     /// Connects as [`Self::open`] does and says what answered; fails as it would. Declares and changes nothing.
     pub async fn probe(url: &str, settings: &Settings) -> Result<String, BusError> {
         settings.validate()?;
-        let client = server::connect(url, settings, watch::Sender::new(0)).await?;
+        let client = server::connect(url, settings, Pokes::new()).await?;
         let server = server::check(&client)?;
         let (context, timeout) = (jetstream::new(client.clone()), settings.timeout.as_duration());
         let api = Api { client, context, server, timeout };
@@ -122,8 +123,7 @@ impl EventBus for JetStream {
             return Ok(Vec::new());
         }
         let positions = self.0.publish(events).await?;
-        self.0.published.send_modify(|count| *count += 1);
-        poke::tell(&self.0.api.client, &self.0.names).await;
+        poke::tell(&self.0.api.client, &self.0.names, &self.0.pokes, events).await;
         if self.sweep_is_due()
             && let Err(error) = self.sweep().await
         {
@@ -153,7 +153,11 @@ impl EventBus for JetStream {
     }
 
     fn published(&self) -> watch::Receiver<u64> {
-        self.0.published.subscribe()
+        self.0.pokes.of_all()
+    }
+
+    fn published_by(&self, service: &str) -> watch::Receiver<u64> {
+        self.0.pokes.of(service)
     }
 
     fn connection(&self) -> u64 {
@@ -170,7 +174,7 @@ impl EventBus for JetStream {
     }
 
     async fn tend(&self) -> Result<(), BusError> {
-        poke::listen(&self.0.api.client, &self.0.names, &self.0.published).await
+        poke::listen(&self.0.api.client, &self.0.names, &self.0.pokes).await
     }
 
     /// Sends what waits to be sent, and closes the connection.

@@ -52,7 +52,7 @@ impl Bus {
                 let made = self.declare_stream(service).await?;
                 // Relays look at it as if the connection had been made anew.
                 self.anew.fetch_add(1, Ordering::SeqCst);
-                self.published.send_modify(|count| *count += 1);
+                self.pokes.poke_all();
                 Ok(made)
             }
         }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
 use serde::de::IgnoredAny;
-use tokio::sync::watch;
 use url::Url;
 
 use super::Settings;
 use super::api::{Api, Nothing};
+use super::poke::Pokes;
 use crate::{BusError, topology};
 
 /// The oldest server that will do: atomic batches, consumers that can be reset.
@@ -53,11 +53,7 @@ impl fmt::Display for Server {
 }
 
 /// Connects to one of the servers in `urls`. A connection that is lost later is made again for ever.
-pub(super) async fn connect(
-    urls: &str,
-    settings: &Settings,
-    published: watch::Sender<u64>,
-) -> Result<Client, BusError> {
+pub(super) async fn connect(urls: &str, settings: &Settings, pokes: Pokes) -> Result<Client, BusError> {
     let mut options = ConnectOptions::new()
         .name("millrace")
         .max_reconnects(None)
@@ -70,7 +66,7 @@ pub(super) async fn connect(
         .event_callback(move |event| {
             log(&event);
             // Whoever waits for events looks again: what came meanwhile poked nobody.
-            published.send_modify(|count| *count += 1);
+            pokes.poke_all();
             std::future::ready(())
         });
     let mut servers = Vec::new();

@@ -104,7 +104,7 @@ impl Part {
 impl Subscription for Part {
     async fn fetch(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, BusError> {
         let end = Instant::now() + wait;
-        let mut published = self.bus.published.subscribe();
+        let mut published = self.bus.pokes.of(self.spec.service());
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let deliveries = self.take(max, left).await?;
