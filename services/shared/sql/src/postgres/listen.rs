@@ -21,8 +21,9 @@ use crate::Error;
 const BEAT: Duration = Duration::from_secs(15);
 /// How long a silence may last.
 const SILENCE: Duration = Duration::from_secs(40);
-/// The least time between two words.
-const BREATH: Duration = Duration::from_millis(2);
+/// The least time between two words. The first after a pause is said at once; each costs every process that hears it a
+/// look, so that in a busy time one word stands for many commits.
+const BREATH: Duration = Duration::from_millis(20);
 
 impl Server {
     /// Ticks `changed` when another process committed, and tells others of our commits, until that fails.
