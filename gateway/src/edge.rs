@@ -83,7 +83,8 @@ impl Shared {
             return not_grpc();
         }
         let address = address(&request);
-        let mut record = Record::begin(request.uri().path(), &address);
+        let mut record = Record::begin(&address);
+        record.called(request.uri().path());
         let admitted = match self.admit(&mut request, &address, &mut record).await {
             Ok(admitted) => admitted,
             Err(error) => {
@@ -113,7 +114,6 @@ impl Shared {
         headers.remove(IDENTITY_HEADER);
         let credential = headers.remove(AUTHORIZATION);
         let method = Method::of(request.uri().path()).map_err(|error| self.counted(address, error))?;
-        record.known();
         request.extensions_mut().insert(Peer(address.to_owned()));
         let Access::Permission(permission) = method.access else {
             let admission = self.limiter.enter_address(address, method.weight)?;

@@ -3,6 +3,9 @@
 //! Nothing here is written by hand but the shape of the rule table; the comments in the `.proto` files document the
 //! messages and calls.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 /// The access rule of one method, from the option `millrace.options.v1.rule`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MethodRule {
@@ -32,7 +35,9 @@ pub const RULES: &[MethodRule] = include!(concat!(env!("OUT_DIR"), "/rules.rs"))
 
 /// Finds the rule of the method at `path`, `/package.Service/Method`.
 pub fn rule(path: &str) -> Option<&'static MethodRule> {
-    RULES.iter().find(|rule| rule.path == path)
+    static BY_PATH: LazyLock<HashMap<&str, &MethodRule>> =
+        LazyLock::new(|| RULES.iter().map(|rule| (rule.path, rule)).collect());
+    BY_PATH.get(path).copied()
 }
 
 /// All contracts, options and comments included, as an encoded `google.protobuf.FileDescriptorSet`.

@@ -18,9 +18,10 @@ use crate::Error;
 
 /// One call. It is logged and counted when this is dropped.
 pub struct Record {
-    method: String,
-    /// Whether there is such a method: what clients invent must not become labels.
-    is_known: bool,
+    /// Of a method that there is.
+    method: Option<&'static str>,
+    /// Of one that there is not; what clients invent must not become labels.
+    invented: String,
     address: String,
     tenant: String,
     subject: String,
@@ -32,11 +33,11 @@ pub struct Record {
 }
 
 impl Record {
-    pub fn begin(path: &str, address: &str) -> Self {
+    pub fn begin(address: &str) -> Self {
         metrics::gauge!("gateway_calls_in_flight").increment(1.0);
         Self {
-            method: path.trim_start_matches('/').chars().take(300).collect(),
-            is_known: false,
+            method: None,
+            invented: String::new(),
             address: address.to_owned(),
             tenant: String::new(),
             subject: String::new(),
@@ -52,9 +53,12 @@ impl Record {
         self.request_bytes.clone()
     }
 
-    /// Notes that there is such a method.
-    pub fn known(&mut self) {
-        self.is_known = true;
+    /// Notes the method that is called, and whether there is such a one.
+    pub fn called(&mut self, path: &str) {
+        self.method = rpc::known_method(path);
+        if self.method.is_none() {
+            self.invented = path.trim_start_matches('/').chars().take(300).collect();
+        }
     }
 
     pub fn caller(&mut self, identity: &Identity) {
@@ -86,17 +90,17 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         // Without a status the caller went away before there was one.
-        let code = format!("{:?}", self.code.unwrap_or(Code::Cancelled));
+        let code = rpc::code_name(self.code.unwrap_or(Code::Cancelled));
         let (elapsed, request_bytes) = (self.begun.elapsed(), self.request_bytes.load(Ordering::Relaxed));
         metrics::gauge!("gateway_calls_in_flight").decrement(1.0);
         metrics::counter!("gateway_request_bytes_total").increment(request_bytes);
         metrics::counter!("gateway_response_bytes_total").increment(self.response_bytes);
-        let method = if self.is_known { self.method.clone() } else { "unknown".to_owned() };
-        metrics::counter!("gateway_calls_total", "method" => method.clone(), "code" => code.clone()).increment(1);
+        let method = self.method.unwrap_or("unknown");
+        metrics::counter!("gateway_calls_total", "method" => method, "code" => code).increment(1);
         metrics::histogram!("gateway_call_duration_seconds", "method" => method).record(elapsed.as_secs_f64());
         tracing::info!(
             target: "millrace::access",
-            method = self.method,
+            method = self.method.unwrap_or(&self.invented),
             code,
             reason = self.reason,
             tenant = self.tenant,

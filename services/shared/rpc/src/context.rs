@@ -49,6 +49,20 @@ pub(crate) fn is_infrastructure(path: &str) -> bool {
     path.starts_with("/grpc.health.v1.") || path.starts_with("/grpc.reflection.")
 }
 
+/// The name of the method at `path`, `package.Service/Method`, as labels have it; none where there is no such method: what
+/// clients invent must not become labels.
+pub fn known_method(path: &str) -> Option<&'static str> {
+    const INFRASTRUCTURE: [&str; 4] = [
+        "grpc.health.v1.Health/Check",
+        "grpc.health.v1.Health/Watch",
+        "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    ];
+    let method = path.trim_start_matches('/');
+    let rule = proto::rule(path).map(|rule| rule.path.trim_start_matches('/'));
+    rule.or_else(|| INFRASTRUCTURE.into_iter().find(|known| *known == method))
+}
+
 /// Whether a call of the method at `path` may be repeated without a second effect.
 pub(crate) fn is_idempotent_unary(path: &str) -> bool {
     let method = path.rsplit('/').next().unwrap_or_default();
@@ -110,6 +124,16 @@ mod tests {
             headers.insert("grpc-timeout", bad.parse().unwrap());
             assert_eq!(grpc_timeout(&headers), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_method_is_known_by_its_path_alone() {
+        for rule in proto::RULES {
+            assert_eq!(known_method(rule.path), rule.path.strip_prefix('/'));
+        }
+        assert_eq!(known_method("/grpc.health.v1.Health/Check"), Some("grpc.health.v1.Health/Check"));
+        assert_eq!(known_method("/grpc.health.v1.Health/Invented"), None);
+        assert_eq!(known_method("/millrace.catalog.v1.CatalogService/"), None);
     }
 
     #[test]

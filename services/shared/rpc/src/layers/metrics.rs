@@ -14,7 +14,7 @@ use tonic::body::Body;
 
 use super::{Answer, Next, tower_layer};
 use crate::body::{Step, around, status_code};
-use crate::context::is_infrastructure;
+use crate::context::known_method;
 
 /// The names of the metrics of one side.
 #[derive(Debug, Clone, Copy)]
@@ -70,10 +70,33 @@ impl<S: Next> Metrics<S> {
     }
 }
 
+/// The name of a code as labels and the access log have it.
+pub fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "Ok",
+        Code::Cancelled => "Cancelled",
+        Code::Unknown => "Unknown",
+        Code::InvalidArgument => "InvalidArgument",
+        Code::DeadlineExceeded => "DeadlineExceeded",
+        Code::NotFound => "NotFound",
+        Code::AlreadyExists => "AlreadyExists",
+        Code::PermissionDenied => "PermissionDenied",
+        Code::ResourceExhausted => "ResourceExhausted",
+        Code::FailedPrecondition => "FailedPrecondition",
+        Code::Aborted => "Aborted",
+        Code::OutOfRange => "OutOfRange",
+        Code::Unimplemented => "Unimplemented",
+        Code::Internal => "Internal",
+        Code::Unavailable => "Unavailable",
+        Code::DataLoss => "DataLoss",
+        Code::Unauthenticated => "Unauthenticated",
+    }
+}
+
 /// A call under way; counted when it is dropped, which is when it ends.
 struct Call {
     names: Names,
-    method: String,
+    method: &'static str,
     code: Code,
     begun: Instant,
 }
@@ -81,8 +104,7 @@ struct Call {
 impl Call {
     fn begin(names: Names, path: &str) -> Self {
         // What clients invent must not become labels.
-        let known = proto::rule(path).is_some() || is_infrastructure(path);
-        let method = if known { path.trim_start_matches('/').to_owned() } else { "unknown".to_owned() };
+        let method = known_method(path).unwrap_or("unknown");
         metrics::gauge!(names.in_flight).increment(1.0);
         // A call that is dropped before its status is known was cancelled.
         Self { names, method, code: Code::Cancelled, begun: Instant::now() }
@@ -97,9 +119,21 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         metrics::gauge!(self.names.in_flight).decrement(1.0);
-        let code = format!("{:?}", self.code);
-        metrics::counter!(self.names.calls, "method" => self.method.clone(), "code" => code).increment(1);
-        metrics::histogram!(self.names.duration, "method" => self.method.clone())
-            .record(self.begun.elapsed().as_secs_f64());
+        let (method, code) = (self.method, code_name(self.code));
+        metrics::counter!(self.names.calls, "method" => method, "code" => code).increment(1);
+        metrics::histogram!(self.names.duration, "method" => method).record(self.begun.elapsed().as_secs_f64());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_named_as_in_rust() {
+        for number in 0..=16 {
+            let code = Code::from_i32(number);
+            assert_eq!(code_name(code), format!("{code:?}"));
+        }
     }
 }

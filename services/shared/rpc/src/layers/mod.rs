@@ -26,6 +26,7 @@ pub(crate) use explain::ExplainLayer;
 pub(crate) use identity::IdentityLayer;
 pub(crate) use load_shed::LoadShedLayer;
 pub(crate) use metrics::MetricsLayer;
+pub use metrics::code_name;
 pub(crate) use readiness::ReadinessLayer;
 pub(crate) use retry::RetryLayer;
 pub(crate) use send::SignLayer;
