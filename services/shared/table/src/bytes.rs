@@ -22,7 +22,7 @@ pub(crate) struct Input {
     pub(crate) limits: Limits,
     pub(crate) cancel: CancelFlag,
     /// Bytes read from the file by the stream opened last.
-    pub(crate) read: Arc<AtomicU64>,
+    read: Arc<AtomicU64>,
 }
 
 impl Input {
@@ -42,9 +42,19 @@ impl Input {
         })
     }
 
+    /// How many bytes of the file the stream opened last has read.
+    pub(crate) fn read_bytes(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
     /// Opens the file itself, compressed or not.
     pub(crate) fn file(&self) -> Result<File, Error> {
         File::open(&self.path).map_err(Error::Io)
+    }
+
+    /// The same file, whose reading is not counted with the rest.
+    pub(crate) fn apart(&self) -> Self {
+        Self { read: Arc::default(), ..self.clone() }
     }
 
     /// Starts over: the decompressed bytes from the first one on.

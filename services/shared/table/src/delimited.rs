@@ -1,87 +1,168 @@
 //! Rows of fields between delimiters.
 
-use arrow::array::StringBuilder;
-use csv_core::ReadRecordResult;
+use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use encoding_rs::Encoding;
+
+use crate::block::{Rows, Source};
+use crate::cells;
+use crate::checked::CheckedText;
 use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::reader::{Rows, TextBatch};
-use crate::text::TextStream;
+use crate::reader::{BATCH_BYTES, batch_rows};
+use crate::records::{Field, Records, Separators, Span};
+use crate::split::{Piece, Splitter};
 use crate::warning::{Tally, Warning};
 
-/// Reads rows of fields.
+/// The text below the header.
+pub(crate) struct Body {
+    splitter: Splitter,
+    first: Option<Piece>,
+    /// Where the rows begin in the first piece.
+    start: usize,
+    separators: Separators,
+    limits: Limits,
+}
+
+impl Body {
+    /// Takes what stands above the rows; gives the cells of the header, if there is one.
+    pub(crate) fn open(text: CheckedText, dialect: Dialect, limits: &Limits) -> Result<(Self, Vec<String>), Error> {
+        let separators = dialect.separators();
+        let mut splitter = Splitter::new(text, separators, limits.max_record_bytes);
+        let mut above = dialect.preamble + usize::from(dialect.header);
+        let mut header = Vec::new();
+        let (mut first, mut start) = (splitter.next()?, 0);
+        while above > 0
+            && let Some(piece) = &first
+        {
+            let mut records = Records::new(&piece.text, start, separators);
+            let mut fields = Vec::new();
+            let Some(span) = records.next(|field| fields.push(field)) else {
+                (first, start) = (splitter.next()?, 0);
+                continue;
+            };
+            check(span, fields.len(), piece, limits)?;
+            start = records.at();
+            above -= 1;
+            if above == 0 && dialect.header {
+                header = fields.into_iter().map(|field| field.text(&piece.text)).collect();
+            }
+        }
+        Ok((Self { splitter, first, start, separators, limits: limits.clone() }, header))
+    }
+
+    /// The rows as columns of this schema.
+    pub(crate) fn with_schema(self, schema: SchemaRef) -> Delimited {
+        let Self { splitter, first, start, separators, limits } = self;
+        let layout = Layout { separators, schema, limits };
+        Delimited { splitter, first: first.map(|piece| (piece, start)), layout: Arc::new(layout) }
+    }
+}
+
+/// How fields become columns.
+struct Layout {
+    separators: Separators,
+    schema: SchemaRef,
+    limits: Limits,
+}
+
+/// Blocks of rows of fields.
 pub(crate) struct Delimited {
-    records: Records,
-    columns: usize,
+    splitter: Splitter,
+    first: Option<(Piece, usize)>,
+    layout: Arc<Layout>,
+}
+
+impl Source for Delimited {
+    fn next(&mut self) -> Result<Option<Box<dyn Rows>>, Error> {
+        let piece = match self.first.take() {
+            Some(first) => Some(first),
+            None => self.splitter.next()?.map(|piece| (piece, 0)),
+        };
+        Ok(piece.map(|(piece, start)| Box::new(FieldRows::new(piece, start, self.layout.clone())) as Box<dyn Rows>))
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        self.splitter.text().warnings()
+    }
+
+    fn encoding(&self) -> Option<&'static Encoding> {
+        Some(self.splitter.text().encoding())
+    }
+
+    fn read_bytes(&self) -> u64 {
+        self.splitter.text().read_bytes()
+    }
+}
+
+/// Rows of fields.
+struct FieldRows {
+    piece: Arc<Piece>,
+    layout: Arc<Layout>,
+    at: usize,
     row: u64,
     short: Tally,
     long: Tally,
     unclosed: Tally,
 }
 
-impl Delimited {
-    /// Starts to read; gives the cells of the header, if there is one.
-    pub(crate) fn open(text: TextStream, dialect: Dialect, limits: &Limits) -> Result<(Self, Vec<String>), Error> {
-        let mut records = Records::new(text, dialect, limits);
-        let mut header = Vec::new();
-        for _ in 0..dialect.preamble {
-            records.next()?;
-        }
-        if dialect.header && records.next()? {
-            records.read_text(|record| header.extend(record.cells().map(str::to_owned)));
-        }
-        let columns = dialect.width.max(header.len());
+impl FieldRows {
+    fn new(piece: Piece, start: usize, layout: Arc<Layout>) -> Self {
         let (short, long, unclosed) = Default::default();
-        Ok((Self { records, columns, row: 0, short, long, unclosed }, header))
+        Self { piece: Arc::new(piece), layout, at: start, row: 0, short, long, unclosed }
     }
 
-    fn append(&mut self, columns: &mut [StringBuilder], start: Option<u64>) -> usize {
-        let (width, row) = (self.columns, self.row);
-        let mut bytes = 0;
-        let mut fields = 0;
-        let mut surplus = false;
-        self.records.read_text(|record| {
-            for (index, cell) in record.cells().enumerate() {
-                fields += 1;
-                match columns.get_mut(index) {
-                    Some(column) if cell.is_empty() => column.append_null(),
-                    Some(column) => column.append_value(cell),
-                    None => surplus |= !cell.is_empty(),
-                }
-                bytes += cell.len();
-            }
-        });
-        for column in columns.iter_mut().skip(fields) {
-            column.append_null();
-        }
-        if fields < width {
-            self.short.add(row, start);
+    /// Notes what is odd about a row.
+    fn note(&mut self, span: Span, count: usize, surplus: bool) {
+        let byte = self.piece.places.byte(self.piece.offset + span.start as u64);
+        if count < self.layout.schema.fields().len() {
+            self.short.add(self.row, byte);
         } else if surplus {
-            self.long.add(row, start);
+            self.long.add(self.row, byte);
         }
-        bytes
+        if span.open && self.piece.text[span.start..span.end].contains(&b'\n') {
+            self.unclosed.add(self.row, byte);
+        }
     }
 }
 
-impl Rows for Delimited {
-    fn fill(&mut self, batch: &mut TextBatch) -> Result<bool, Error> {
-        while !batch.is_full() {
-            let start = self.records.text.byte_offset();
-            if !self.records.next()? {
-                return Ok(false);
-            }
-            if self.records.is_blank() && self.columns > 1 {
+impl Rows for FieldRows {
+    fn next(&mut self) -> Result<Option<RecordBatch>, Error> {
+        let (layout, piece) = (self.layout.clone(), self.piece.clone());
+        let text = &piece.text;
+        let width = layout.schema.fields().len();
+        let (first, most) = (self.row, batch_rows(width));
+        let mut fields: Vec<Field> = Vec::with_capacity(most * width);
+        let mut records = Records::new(text, self.at, layout.separators);
+        while self.row - first < most as u64 && records.at() - self.at < BATCH_BYTES {
+            let (start, mut count, mut surplus) = (fields.len(), 0, false);
+            let span = records.next(|field| {
+                count += 1;
+                if count <= width {
+                    fields.push(field);
+                } else {
+                    surplus |= !field.is_empty();
+                }
+            });
+            let Some(span) = span else { break };
+            if count == 1 && width > 1 && is_blank(fields[start], text) {
+                fields.truncate(start);
                 continue;
             }
-            let bytes = self.append(&mut batch.columns, start);
-            if self.records.ends_inside_quotes() {
-                self.unclosed.add(self.row, start);
+            let whole = count == width && !span.open;
+            check(span, count, &piece, &layout.limits)?;
+            if !whole {
+                fields.resize(start + width, Field::MISSING);
+                self.note(span, count, surplus);
             }
-            batch.count(bytes);
             self.row += 1;
         }
-        Ok(true)
+        self.at = records.at();
+        let rows = (self.row - first) as usize;
+        if rows == 0 { Ok(None) } else { cells::batch(&layout.schema, text, &fields, rows).map(Some) }
     }
 
     fn warnings(&self) -> Vec<Warning> {
@@ -91,111 +172,19 @@ impl Rows for Delimited {
             self.unclosed.warning("UNCLOSED_QUOTE", "A quote is never closed: all that follows is one cell.");
         short.into_iter().chain(long).chain(unclosed).collect()
     }
-
-    fn malformed(&self) -> (u64, Option<u64>) {
-        self.records.text.malformed()
-    }
 }
 
-/// Records one by one, in buffers with a limit.
-struct Records {
-    text: TextStream,
-    core: csv_core::Reader,
-    output: Vec<u8>,
-    written: usize,
-    ends: Vec<usize>,
-    fields: usize,
-    quotes: usize,
-    at_end: bool,
-    max_bytes: usize,
-    max_columns: usize,
+fn check(span: Span, fields: usize, piece: &Piece, limits: &Limits) -> Result<(), Error> {
+    if fields > limits.max_columns {
+        return Err(Error::TooManyColumns { limit: limits.max_columns });
+    }
+    if span.end - span.start > limits.max_record_bytes {
+        return Err(Error::RecordTooLong { limit: limits.max_record_bytes, offset: piece.offset + span.start as u64 });
+    }
+    Ok(())
 }
 
-impl Records {
-    fn new(text: TextStream, dialect: Dialect, limits: &Limits) -> Self {
-        let core = csv_core::ReaderBuilder::new().delimiter(dialect.delimiter).quoting(dialect.quoting).build();
-        Self {
-            text,
-            core,
-            output: vec![0; limits.max_record_bytes.min(4 << 10)],
-            written: 0,
-            ends: vec![0; 64],
-            fields: 0,
-            quotes: 0,
-            at_end: false,
-            max_bytes: limits.max_record_bytes,
-            max_columns: limits.max_columns,
-        }
-    }
-
-    /// Reads the next record into the buffers; tells whether there was one.
-    fn next(&mut self) -> Result<bool, Error> {
-        (self.written, self.fields, self.quotes) = (0, 0, 0);
-        let start = self.text.offset();
-        loop {
-            let input = self.text.fill()?;
-            self.at_end = input.is_empty();
-            let (output, ends) = (&mut self.output[self.written..], &mut self.ends[self.fields..]);
-            let (result, read, written, fields) = self.core.read_record(input, output, ends);
-            self.quotes += input[..read].iter().filter(|byte| **byte == b'"').count();
-            self.text.consume(read);
-            self.written += written;
-            self.fields += fields;
-            match result {
-                ReadRecordResult::Record => return self.check_columns().map(|()| true),
-                ReadRecordResult::End => return Ok(false),
-                ReadRecordResult::InputEmpty => {}
-                ReadRecordResult::OutputFull => self.grow_output(start)?,
-                ReadRecordResult::OutputEndsFull => {
-                    self.check_columns()?;
-                    self.ends.resize(self.ends.len() * 2, 0);
-                }
-            }
-        }
-    }
-
-    fn check_columns(&self) -> Result<(), Error> {
-        let limit = self.max_columns;
-        if self.fields > limit { Err(Error::TooManyColumns { limit }) } else { Ok(()) }
-    }
-
-    fn grow_output(&mut self, offset: u64) -> Result<(), Error> {
-        let limit = self.max_bytes;
-        if self.output.len() >= limit {
-            return Err(Error::RecordTooLong { limit, offset });
-        }
-        self.output.resize((self.output.len() * 2).min(limit), 0);
-        Ok(())
-    }
-
-    fn read_text(&self, read: impl FnOnce(Record<'_>)) {
-        // The input is UTF-8 and is divided at ASCII characters, so this borrows.
-        let text = String::from_utf8_lossy(&self.output[..self.written]);
-        read(Record { text: &text, ends: &self.ends[..self.fields] });
-    }
-
-    /// A line of nothing but white space.
-    fn is_blank(&self) -> bool {
-        self.fields == 1 && self.output[..self.written].iter().all(u8::is_ascii_whitespace)
-    }
-
-    fn ends_inside_quotes(&self) -> bool {
-        self.at_end && self.quotes % 2 == 1 && self.output[..self.written].contains(&b'\n')
-    }
-}
-
-struct Record<'a> {
-    text: &'a str,
-    ends: &'a [usize],
-}
-
-impl<'a> Record<'a> {
-    fn cells(&self) -> impl Iterator<Item = &'a str> {
-        let text = self.text;
-        self.ends.iter().scan(0, move |start, end| {
-            let cell = &text[*start..*end];
-            *start = *end;
-            Some(cell)
-        })
-    }
+/// Tells whether the only field of a line holds nothing but white space.
+fn is_blank(field: Field, text: &[u8]) -> bool {
+    !field.is_quoted() && text[field.range()].iter().all(u8::is_ascii_whitespace)
 }

@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use csv_core::ReadRecordResult;
-
 use crate::limits::Hint;
+use crate::records::{Records, Separators};
 
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 const RECORDS: usize = 300;
@@ -22,6 +21,13 @@ pub(crate) struct Dialect {
     pub(crate) width: usize,
     /// How many records of text stand above the table.
     pub(crate) preamble: usize,
+}
+
+impl Dialect {
+    /// What divides fields.
+    pub(crate) fn separators(&self) -> Separators {
+        Separators { delimiter: self.delimiter, quoting: self.quoting }
+    }
 }
 
 /// Guesses the dialect from the beginning of the text; `whole` tells that there is no more than that.
@@ -55,7 +61,7 @@ struct Trial {
 
 impl Trial {
     fn new(head: &str, whole: bool, delimiter: u8, quoting: bool) -> Self {
-        let records = parse(head, whole, delimiter, quoting);
+        let records = parse(head, whole, Separators { delimiter, quoting });
         let mut trial = Self { delimiter, quoting, records, width: 1, preamble: 0, score: 0.0 };
         trial.line_up();
         trial.skip_preamble();
@@ -111,40 +117,20 @@ impl Trial {
 }
 
 /// Splits the beginning of a text; a last record that may go on is left out, unless it is the only one.
-fn parse(head: &str, whole: bool, delimiter: u8, quoting: bool) -> Vec<Vec<String>> {
-    let mut core = csv_core::ReaderBuilder::new().delimiter(delimiter).quoting(quoting).build();
-    let mut input = head.as_bytes();
-    let (mut output, mut ends) = (vec![0; head.len() + 1], vec![0; head.len().min(FIELDS) + 2]);
-    let (mut records, mut written, mut fields) = (Vec::new(), 0, 0);
-    while records.len() < RECORDS {
-        let at_end = input.is_empty();
-        let (result, read, out, end) = core.read_record(input, &mut output[written..], &mut ends[fields..]);
-        input = &input[read..];
-        written += out;
-        fields += end;
-        match result {
-            ReadRecordResult::Record => {
-                if at_end && !whole && !records.is_empty() {
-                    break;
-                }
-                records.push(cells(&output[..written], &ends[..fields]));
-                (written, fields) = (0, 0);
-            }
-            ReadRecordResult::InputEmpty => {}
-            ReadRecordResult::End | ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => break,
+fn parse(head: &str, whole: bool, separators: Separators) -> Vec<Vec<String>> {
+    let text = head.as_bytes();
+    let mut records = Records::new(text, 0, separators);
+    let (mut all, mut fields) = (Vec::new(), 0);
+    while all.len() < RECORDS && fields < FIELDS {
+        let mut cells = Vec::new();
+        let Some(span) = records.next(|field| cells.push(field.text(text))) else { break };
+        if span.end == text.len() && !whole && !all.is_empty() {
+            break;
         }
+        fields += cells.len();
+        all.push(cells);
     }
-    records
-}
-
-fn cells(output: &[u8], ends: &[usize]) -> Vec<String> {
-    let mut start = 0;
-    let mut cells = Vec::with_capacity(ends.len());
-    for end in ends {
-        cells.push(String::from_utf8_lossy(&output[start..*end]).into_owned());
-        start = *end;
-    }
-    cells
+    all
 }
 
 /// Tells whether the first record names the columns: it differs from what stands below.

@@ -1,15 +1,12 @@
 //! Rows of JSON: the elements of an array, or one value after another.
 
-use std::collections::{HashMap, HashSet};
-
-use arrow::array::StringBuilder;
+use std::collections::HashSet;
 
 use crate::element::{Element, text_of};
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::reader::{Rows, TextBatch};
 use crate::scan::Scanner;
-use crate::warning::{Tally, Warning};
+use crate::text::TextStream;
 
 /// Where the rows are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +87,7 @@ impl Elements {
     }
 
     /// Reads the next element into the buffer; tells whether there was one.
-    fn next(&mut self) -> Result<bool, Error> {
+    pub(crate) fn next(&mut self) -> Result<bool, Error> {
         self.buffer.clear();
         if self.finished || !self.find_next()? {
             self.finished = true;
@@ -133,38 +130,65 @@ impl Elements {
         }
     }
 
-    /// Parses the element in the buffer and hands on its members: name, and text or nothing.
-    fn members(&self, mut take: impl FnMut(&str, Option<&str>) -> Result<(), Error>) -> Result<bool, Error> {
-        let element: Element<'_> = serde_json::from_slice(&self.buffer).map_err(|error| Error::MalformedJson {
-            offset: self.scanner.offset(),
-            row: self.scanner.row - 1,
-            message: error.to_string(),
-        })?;
-        let object = matches!(element, Element::Object(_));
-        match &element {
-            Element::Object(members) => {
-                members.iter().try_for_each(|(name, value)| take(name, text_of(value).as_deref()))?
-            }
-            Element::Array(values) => {
-                for (index, value) in values.iter().enumerate() {
-                    take(&format!("column_{}", index + 1), text_of(value).as_deref())?;
-                }
-            }
-            Element::Scalar(value) => take("value", text_of(value).as_deref())?,
-        }
-        Ok(object)
+    /// The element that was read last.
+    pub(crate) fn element(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// Where it stands.
+    pub(crate) fn place(&self) -> Place {
+        Place { offset: self.scanner.offset(), row: self.scanner.row - 1 }
+    }
+
+    /// The text that elements are read from.
+    pub(crate) fn text(&self) -> &TextStream {
+        self.scanner.text()
     }
 }
 
+/// Where an element stands: where it ends in the text, and how many are above it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) offset: u64,
+    pub(crate) row: u64,
+}
+
+/// Parses an element and hands on its members: name, and text or nothing. Tells whether it is an object.
+pub(crate) fn members(
+    element: &[u8],
+    place: Place,
+    mut take: impl FnMut(&str, Option<&str>) -> Result<(), Error>,
+) -> Result<bool, Error> {
+    let Place { offset, row } = place;
+    let element: Element<'_> = serde_json::from_slice(element).map_err(|error| Error::MalformedJson {
+        offset,
+        row,
+        message: error.to_string(),
+    })?;
+    let object = matches!(element, Element::Object(_));
+    match &element {
+        Element::Object(members) => {
+            members.iter().try_for_each(|(name, value)| take(name, text_of(value).as_deref()))?
+        }
+        Element::Array(values) => {
+            for (index, value) in values.iter().enumerate() {
+                take(&format!("column_{}", index + 1), text_of(value).as_deref())?;
+            }
+        }
+        Element::Scalar(value) => take("value", text_of(value).as_deref())?,
+    }
+    Ok(object)
+}
+
 /// Collects the names of all members of all elements, in the order of their first appearance.
-pub(crate) fn collect_names(mut elements: Elements, limits: &Limits) -> Result<Vec<String>, Error> {
+pub(crate) fn collect_names(elements: &mut Elements, limits: &Limits) -> Result<Vec<String>, Error> {
     let mut known: HashSet<String> = HashSet::new();
     let mut names: Vec<String> = Vec::new();
     let mut bytes = 0;
     while elements.next()? {
         let mut place = 0;
-        let offset = elements.scanner.offset();
-        elements.members(|name, _| {
+        let Place { offset, row } = elements.place();
+        members(elements.element(), Place { offset, row }, |name, _| {
             let expected = names.get(place).is_some_and(|expected| expected == name);
             place += 1;
             if expected || known.contains(name) {
@@ -183,85 +207,4 @@ pub(crate) fn collect_names(mut elements: Elements, limits: &Limits) -> Result<V
         })?;
     }
     Ok(names)
-}
-
-/// Reads rows of JSON.
-pub(crate) struct JsonRows {
-    elements: Elements,
-    names: Vec<String>,
-    places: HashMap<String, usize>,
-    /// The last row that each column has a cell of, plus one.
-    filled: Vec<u64>,
-    row: u64,
-    repeated: Tally,
-    not_objects: Tally,
-}
-
-impl JsonRows {
-    /// `names` are those of the members, in the order of the columns.
-    pub(crate) fn new(elements: Elements, names: Vec<String>) -> Self {
-        let places = names.iter().cloned().enumerate().map(|(index, name)| (name, index)).collect();
-        let filled = vec![0; names.len()];
-        let (repeated, not_objects) = Default::default();
-        Self { elements, names, places, filled, row: 0, repeated, not_objects }
-    }
-
-    fn append(&mut self, columns: &mut [StringBuilder]) -> Result<usize, Error> {
-        let mark = self.row + 1;
-        let Self { elements, names, places, filled, repeated, row, .. } = self;
-        let (mut bytes, mut next) = (0, 0);
-        let object = elements.members(|name, value| {
-            let expected = names.get(next).is_some_and(|expected| expected == name);
-            let place = if expected { Some(next) } else { places.get(name).copied() };
-            let Some(place) = place else { return Ok(()) };
-            next = place + 1;
-            if filled[place] == mark {
-                repeated.add(*row, None);
-                return Ok(());
-            }
-            filled[place] = mark;
-            match value.filter(|text| !text.is_empty()) {
-                Some(text) => {
-                    bytes += text.len();
-                    columns[place].append_value(text);
-                }
-                None => columns[place].append_null(),
-            }
-            Ok(())
-        })?;
-        if !object {
-            self.not_objects.add(self.row, None);
-        }
-        for (column, filled) in columns.iter_mut().zip(&self.filled) {
-            if *filled != mark {
-                column.append_null();
-            }
-        }
-        Ok(bytes)
-    }
-}
-
-impl Rows for JsonRows {
-    fn fill(&mut self, batch: &mut TextBatch) -> Result<bool, Error> {
-        while !batch.is_full() {
-            if !self.elements.next()? {
-                return Ok(false);
-            }
-            let bytes = self.append(&mut batch.columns)?;
-            batch.count(bytes);
-            self.row += 1;
-        }
-        Ok(true)
-    }
-
-    fn warnings(&self) -> Vec<Warning> {
-        let repeated = self.repeated.warning("REPEATED_KEY", "Objects with a key twice: the first value was taken.");
-        let message = "Elements that are not objects: their values became columns by position.";
-        let not_objects = self.not_objects.warning("NOT_OBJECTS", message);
-        repeated.into_iter().chain(not_objects).collect()
-    }
-
-    fn malformed(&self) -> (u64, Option<u64>) {
-        self.elements.scanner.malformed()
-    }
 }

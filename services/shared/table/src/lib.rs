@@ -6,30 +6,41 @@
 //! bytes are read the same way everywhere.
 //!
 //! Files come from strangers. Every buffer has a limit ([`Limits`]), every refusal is a typed [`Error`], and what is
-//! odd but readable becomes a [`Warning`] with its count and first place. Text and JSON are read twice, once to learn
-//! the encoding or the keys, once for the rows, so a file on disk is asked for rather than a stream.
+//! odd but readable becomes a [`Warning`] with its count and first place. Some files are read twice, JSON to learn its
+//! keys, text that is not UTF-8 to learn its encoding, so a file on disk is asked for rather than a stream.
+//!
+//! A reader gives its rows batch by batch, or as [`Blocks`]: pieces that are found one after the other and can be parsed
+//! on as many threads as there are.
 //!
 //! Nothing here infers types, and nothing is asynchronous: call it where blocking is allowed.
 
+mod block;
 mod bytes;
+mod cells;
+mod checked;
 mod delimited;
 mod dialect;
 mod element;
 mod error;
 mod export;
 mod json;
+mod json_rows;
 mod limits;
+mod marks;
 mod names;
 mod open;
 mod parquet_file;
 mod reader;
 mod recipe;
+mod records;
 mod render;
 mod scan;
+mod split;
 mod survey;
 mod text;
 mod warning;
 
+pub use block::{Block, BlockEnd, Blocks};
 pub use error::Error;
 pub use export::write_csv;
 pub use limits::{CancelFlag, Hint, Limits};
@@ -37,6 +48,6 @@ pub use open::{open, open_with};
 pub use reader::TableReader;
 pub use recipe::{Format, Recipe};
 pub use render::to_text;
-pub use warning::Warning;
+pub use warning::{Warning, add_warnings};
 
 pub use arrow::record_batch::RecordBatch;

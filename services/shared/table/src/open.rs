@@ -2,17 +2,21 @@
 
 use std::path::Path;
 
+use arrow::datatypes::SchemaRef;
 use encoding_rs::{Encoding, UTF_8};
 
+use crate::block::{Blocks, Source};
 use crate::bytes::Input;
-use crate::delimited::Delimited;
+use crate::checked::{CheckedText, Known};
+use crate::delimited::Body;
 use crate::dialect::{self, Dialect};
 use crate::error::Error;
-use crate::json::{self, Elements, JsonRows, Shape};
+use crate::json::{self, Elements, Shape};
+use crate::json_rows::JsonSource;
 use crate::limits::{CancelFlag, Hint, Limits};
 use crate::names;
-use crate::parquet_file::{self, ParquetRows};
-use crate::reader::{Rows, Source, TableReader, text_schema};
+use crate::parquet_file::{self, ParquetSource};
+use crate::reader::{TableReader, text_schema};
 use crate::recipe::{Format, Recipe};
 use crate::scan::Scanner;
 use crate::survey;
@@ -55,9 +59,9 @@ struct Opening<'a> {
 
 impl Opening<'_> {
     fn parquet(mut self) -> Result<TableReader, Error> {
-        let (rows, schema) = ParquetRows::open(&self.input, &mut self.warnings)?;
+        let (source, schema) = ParquetSource::open(&self.input, &mut self.warnings)?;
         let recipe = self.recipe(Format::Parquet, None);
-        Ok(TableReader { schema, ..self.reader(recipe, Vec::new(), Source::Parquet(Box::new(rows))) })
+        Ok(self.reader(recipe, schema, true, Box::new(source)))
     }
 
     fn text(mut self, head: &[u8]) -> Result<TableReader, Error> {
@@ -66,26 +70,33 @@ impl Opening<'_> {
         let sample = decode(head, marked.unwrap_or(UTF_8));
         refuse_other_text(&sample)?;
         let json = looks_like_json(&sample);
-        let encoding = match marked {
-            Some(encoding) => encoding,
-            None => survey::find_encoding(&self.input, !json, &mut self.warnings)?,
+        let known = match marked {
+            Some(encoding) => Known { encoding, certain: true },
+            None if begins_as_utf8(head, self.whole) => Known { encoding: UTF_8, certain: false },
+            None => self.survey(!json)?,
         };
         if json {
-            return self.json(encoding);
+            return self.json(known);
         }
-        let sample = if encoding == UTF_8 { sample } else { decode(head, encoding) };
+        let sample = if known.encoding == UTF_8 { sample } else { decode(head, known.encoding) };
         refuse_implausible(&sample)?;
         refuse_undecodable(&sample)?;
         let dialect = dialect::sniff(&sample, self.whole, self.hint).ok_or(Error::Empty)?;
-        self.delimited(encoding, dialect)
+        self.delimited(known, dialect)
     }
 
-    fn delimited(mut self, encoding: &'static Encoding, dialect: Dialect) -> Result<TableReader, Error> {
+    /// Learns the encoding from the whole file.
+    fn survey(&mut self, lines: bool) -> Result<Known, Error> {
+        let encoding = survey::find_encoding(&self.input, lines, &mut self.warnings)?;
+        Ok(Known { encoding, certain: true })
+    }
+
+    fn delimited(mut self, known: Known, dialect: Dialect) -> Result<TableReader, Error> {
         let limits = self.input.limits.clone();
         if dialect.width > limits.max_columns {
             return Err(Error::TooManyColumns { limit: limits.max_columns });
         }
-        let (rows, header) = Delimited::open(self.stream(encoding)?, dialect, &limits)?;
+        let (body, header) = Body::open(CheckedText::open(&self.input, known)?, dialect, &limits)?;
         let width = dialect.width.max(header.len());
         if dialect.preamble > 0 {
             let message = "Lines of text above the table were left out.";
@@ -104,16 +115,20 @@ impl Opening<'_> {
             delimiter: Some(char::from(dialect.delimiter)),
             quote: dialect.quoting.then_some('"'),
             header: dialect.header,
-            ..self.recipe(format, Some(encoding))
+            ..self.recipe(format, Some(known.encoding))
         };
-        Ok(self.text_reader(recipe, names, Box::new(rows)))
+        let schema = text_schema(&names);
+        let source = body.with_schema(schema.clone());
+        Ok(self.reader(recipe, schema, false, Box::new(source)))
     }
 
-    fn json(mut self, encoding: &'static Encoding) -> Result<TableReader, Error> {
-        let limits = self.input.limits.clone();
-        let scanner = |opening: &Self| Ok::<_, Error>(Scanner::new(opening.stream(encoding)?, &limits));
-        let shape = json::find_shape(&mut scanner(&self)?)?;
-        let members = json::collect_names(Elements::new(scanner(&self)?, shape.clone()), &limits)?;
+    fn json(mut self, known: Known) -> Result<TableReader, Error> {
+        let (shape, members, decoded) = self.json_members(known.encoding)?;
+        let known = if decoded || known.certain { known } else { self.survey(false)? };
+        let (shape, members) = match known.encoding == UTF_8 || decoded {
+            true => (shape, members),
+            false => self.json_members(known.encoding).map(|(shape, members, _)| (shape, members))?,
+        };
         if members.is_empty() {
             return Err(Error::Empty);
         }
@@ -131,28 +146,39 @@ impl Opening<'_> {
                 Format::Json
             }
         };
-        let rows = JsonRows::new(Elements::new(scanner(&self)?, shape), members.clone());
-        let names = names::unique(members, 0, &mut self.warnings);
-        let recipe = self.recipe(format, Some(encoding));
-        Ok(self.text_reader(recipe, names, Box::new(rows)))
+        let names = names::unique(members.clone(), 0, &mut self.warnings);
+        let recipe = self.recipe(format, Some(known.encoding));
+        let schema = text_schema(&names);
+        let elements = Elements::new(self.scanner(known.encoding)?, shape);
+        let source = JsonSource::new(elements, members, schema.clone(), known.encoding, &self.input);
+        Ok(self.reader(recipe, schema, false, Box::new(source)))
     }
 
-    fn stream(&self, encoding: &'static Encoding) -> Result<TextStream, Error> {
-        Ok(TextStream::new(self.input.bytes()?, encoding))
+    /// Reads all elements: where they are, the names of their members, and whether all of the text decoded.
+    fn json_members(&self, encoding: &'static Encoding) -> Result<(Shape, Vec<String>, bool), Error> {
+        let shape = json::find_shape(&mut self.scanner(encoding)?)?;
+        let mut elements = Elements::new(self.scanner(encoding)?, shape.clone());
+        let members = json::collect_names(&mut elements, &self.input.limits)?;
+        Ok((shape, members, elements.text().malformed().0 == 0))
+    }
+
+    fn scanner(&self, encoding: &'static Encoding) -> Result<Scanner, Error> {
+        Ok(Scanner::new(TextStream::new(self.input.bytes()?, encoding), &self.input.limits))
     }
 
     fn recipe(&self, format: Format, encoding: Option<&'static Encoding>) -> Recipe {
         Recipe { gzip: self.input.gzip, format, encoding, delimiter: None, quote: None, header: false }
     }
 
-    fn text_reader(self, recipe: Recipe, names: Vec<String>, rows: Box<dyn Rows>) -> TableReader {
-        self.reader(recipe, names, Source::Text { rows, done: false })
+    fn reader(self, recipe: Recipe, schema: SchemaRef, typed: bool, source: Box<dyn Source>) -> TableReader {
+        let Input { cancel, .. } = self.input;
+        TableReader::new(Blocks { recipe, schema, typed, found: self.warnings, source, cancel, given: 0 })
     }
+}
 
-    fn reader(self, recipe: Recipe, names: Vec<String>, source: Source) -> TableReader {
-        let Input { read, cancel, .. } = self.input;
-        TableReader { recipe, schema: text_schema(&names), source, found: self.warnings, read, cancel }
-    }
+/// Tells whether the head is UTF-8; where there is more, it may end inside a character.
+fn begins_as_utf8(head: &[u8], whole: bool) -> bool {
+    std::str::from_utf8(head).map_or_else(|fault| !whole && fault.error_len().is_none(), |_| true)
 }
 
 fn decode(head: &[u8], encoding: &'static Encoding) -> String {

@@ -2,14 +2,19 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::io::{BufReader, Read};
+use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
+use parquet::file::reader::{ChunkReader, Length};
 
+use crate::block::{Rows, Source};
 use crate::bytes::Input;
 use crate::error::Error;
 use crate::names;
@@ -18,47 +23,154 @@ use crate::warning::Warning;
 /// The first and the last bytes of a Parquet file.
 pub(crate) const MAGIC: &[u8] = b"PAR1";
 
-/// Reads rows of Parquet.
-pub(crate) struct ParquetRows {
-    reader: ParquetRecordBatchReader,
+/// Blocks of Parquet: its row groups.
+pub(crate) struct ParquetSource {
+    bytes: FileBytes,
+    metadata: ArrowReaderMetadata,
     schema: SchemaRef,
-    size: u64,
+    group: usize,
     total_rows: u64,
     rows: u64,
 }
 
-impl ParquetRows {
+impl ParquetSource {
     /// Reads the footer; gives the schema with unique names.
     pub(crate) fn open(input: &Input, warnings: &mut Vec<Warning>) -> Result<(Self, SchemaRef), Error> {
         let file = plain_file(input)?;
-        let size = file.metadata().map_err(Error::Io)?.len();
-        check_footer(&file, size)?;
-        let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new(file))?;
-        let width = builder.schema().fields().len();
+        let length = file.metadata().map_err(Error::Io)?.len();
+        let bytes = FileBytes { file: Arc::new(file), length };
+        check_footer(&bytes)?;
+        let metadata = guarded(|| ArrowReaderMetadata::load(&bytes, Default::default()))?;
+        let width = metadata.schema().fields().len();
         if width > input.limits.max_columns {
             return Err(Error::TooManyColumns { limit: input.limits.max_columns });
         }
-        let schema = with_unique_names(builder.schema(), warnings);
-        let total_rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
-        let batch_rows = (256 << 10) / width.max(1);
-        let reader = guarded(|| builder.with_batch_size(batch_rows.clamp(16, 4_096)).build())?;
-        Ok((Self { reader, schema: schema.clone(), size, total_rows, rows: 0 }, schema))
+        let schema = with_unique_names(metadata.schema(), warnings);
+        let total_rows = u64::try_from(metadata.metadata().file_metadata().num_rows()).unwrap_or(0);
+        Ok((Self { bytes, metadata, schema: schema.clone(), group: 0, total_rows, rows: 0 }, schema))
+    }
+}
+
+impl Source for ParquetSource {
+    fn next(&mut self) -> Result<Option<Box<dyn Rows>>, Error> {
+        let Some(group) = self.metadata.metadata().row_groups().get(self.group) else { return Ok(None) };
+        self.rows = self.rows.saturating_add(u64::try_from(group.num_rows()).unwrap_or(0));
+        let place = Place {
+            bytes: self.bytes.clone(),
+            metadata: self.metadata.clone(),
+            schema: self.schema.clone(),
+            group: self.group,
+        };
+        self.group += 1;
+        Ok(Some(Box::new(GroupRows::Waiting(place))))
     }
 
-    pub(crate) fn next_batch(&mut self) -> Result<Option<RecordBatch>, Error> {
-        let next = catch_unwind(AssertUnwindSafe(|| self.reader.next())).map_err(|_| panicked())?;
+    fn warnings(&self) -> Vec<Warning> {
+        Vec::new()
+    }
+
+    /// The share of the file that the rows given so far stand for.
+    fn read_bytes(&self) -> u64 {
+        let share = self.rows as f64 / self.total_rows.max(1) as f64;
+        (self.bytes.length as f64 * share.min(1.0)) as u64
+    }
+}
+
+/// Where the rows of a group are.
+struct Place {
+    bytes: FileBytes,
+    metadata: ArrowReaderMetadata,
+    schema: SchemaRef,
+    group: usize,
+}
+
+impl Place {
+    fn open(&self) -> Result<ParquetRecordBatchReader, Error> {
+        let batch_rows = (256 << 10) / self.schema.fields().len().max(1);
+        guarded(|| {
+            ParquetRecordBatchReaderBuilder::new_with_metadata(self.bytes.clone(), self.metadata.clone())
+                .with_row_groups(vec![self.group])
+                .with_batch_size(batch_rows.clamp(16, 4_096))
+                .build()
+        })
+    }
+}
+
+/// Rows of a row group.
+enum GroupRows {
+    Waiting(Place),
+    Reading(Box<ParquetRecordBatchReader>, SchemaRef),
+}
+
+impl Rows for GroupRows {
+    fn next(&mut self) -> Result<Option<RecordBatch>, Error> {
+        if let Self::Waiting(place) = self {
+            *self = Self::Reading(Box::new(place.open()?), place.schema.clone());
+        }
+        let Self::Reading(reader, schema) = self else { return Ok(None) };
+        let next = catch_unwind(AssertUnwindSafe(|| reader.next())).map_err(|_| panicked())?;
         let Some(batch) = next else { return Ok(None) };
         let batch = batch.map_err(|error| Error::MalformedParquet { message: error.to_string() })?;
-        self.rows += batch.num_rows() as u64;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         let columns = batch.columns().to_vec();
-        RecordBatch::try_new_with_options(self.schema.clone(), columns, &options).map(Some).map_err(Error::Arrow)
+        RecordBatch::try_new_with_options(schema.clone(), columns, &options).map(Some).map_err(Error::Arrow)
     }
 
-    /// The share of the file that the rows read so far stand for.
-    pub(crate) fn read_bytes(&self) -> u64 {
-        let share = self.rows as f64 / self.total_rows.max(1) as f64;
-        (self.size as f64 * share.min(1.0)) as u64
+    fn warnings(&self) -> Vec<Warning> {
+        Vec::new()
+    }
+}
+
+/// A file that many readers share, each at a place of its own.
+#[derive(Clone)]
+struct FileBytes {
+    file: Arc<File>,
+    length: u64,
+}
+
+impl FileBytes {
+    /// Refuses to go beyond the end, so that a length that lies costs nothing.
+    fn check(&self, start: u64, length: u64) -> Result<(), ParquetError> {
+        match start.checked_add(length) {
+            Some(end) if end <= self.length => Ok(()),
+            _ => Err(ParquetError::EOF(format!("{length} bytes at byte {start} go beyond the end of the file"))),
+        }
+    }
+}
+
+impl Length for FileBytes {
+    fn len(&self) -> u64 {
+        self.length
+    }
+}
+
+impl ChunkReader for FileBytes {
+    type T = BufReader<FileAt>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        self.check(start, 0)?;
+        Ok(BufReader::new(FileAt { file: self.file.clone(), at: start }))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        self.check(start, length as u64)?;
+        let mut bytes = vec![0; length];
+        self.file.read_exact_at(&mut bytes, start)?;
+        Ok(bytes.into())
+    }
+}
+
+/// A file read from a place on.
+struct FileAt {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Read for FileAt {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.file.read_at(buffer, self.at)?;
+        self.at += count as u64;
+        Ok(count)
     }
 }
 
@@ -78,15 +190,13 @@ fn plain_file(input: &Input) -> Result<File, Error> {
     }
 }
 
-fn check_footer(file: &File, size: u64) -> Result<(), Error> {
-    use std::io::{Read, Seek, SeekFrom};
-    let mut file = file.try_clone().map_err(Error::Io)?;
+fn check_footer(bytes: &FileBytes) -> Result<(), Error> {
+    let size = bytes.length;
     let mut last = [0; 4];
     if size < 12 {
         return Err(Error::TruncatedParquet { offset: size });
     }
-    file.seek(SeekFrom::End(-4)).and_then(|_| file.read_exact(&mut last)).map_err(Error::Io)?;
-    file.rewind().map_err(Error::Io)?;
+    bytes.file.read_exact_at(&mut last, size - 4).map_err(Error::Io)?;
     match last.as_slice() {
         MAGIC => Ok(()),
         b"PARE" => Err(Error::MalformedParquet { message: "its footer is encrypted".to_owned() }),

@@ -23,8 +23,9 @@ impl Scanner {
         self.text.offset()
     }
 
-    pub(crate) fn malformed(&self) -> (u64, Option<u64>) {
-        self.text.malformed()
+    /// The text, and what is known of it.
+    pub(crate) fn text(&self) -> &TextStream {
+        &self.text
     }
 
     /// Takes the byte that was peeked.

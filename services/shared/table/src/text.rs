@@ -1,12 +1,11 @@
 //! Decoded text, a buffer at a time.
 
-use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
+use encoding_rs::{Decoder, DecoderResult, Encoding};
 
 use crate::bytes::Bytes;
 use crate::error::Error;
 
 const RAW: usize = 64 << 10;
-const UTF_8_MARK: &[u8] = b"\xef\xbb\xbf";
 const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 
 /// A stream of UTF-8, whatever the encoding of the bytes; what does not decode becomes U+FFFD and is counted.
@@ -25,8 +24,6 @@ pub(crate) struct TextStream {
     out_end: usize,
     /// How many bytes of text were consumed.
     consumed: u64,
-    /// The length of the mark that was left out; nothing where text and bytes differ in length.
-    mark: Option<u64>,
     malformed: u64,
     first_malformed: Option<u64>,
 }
@@ -47,10 +44,21 @@ impl TextStream {
             out_at: 0,
             out_end: 0,
             consumed: 0,
-            mark: (encoding == UTF_8).then_some(0),
             malformed: 0,
             first_malformed: None,
         }
+    }
+
+    /// The bytes before they are decoded, for who decodes them.
+    pub(crate) fn bytes(&mut self) -> &mut Bytes {
+        &mut self.bytes
+    }
+
+    /// Decodes from here on: first `pending`, bytes that were read and begin at `offset`, then what follows.
+    pub(crate) fn resume(&mut self, encoding: &'static Encoding, pending: Vec<u8>, offset: u64) {
+        self.decoder = encoding.new_decoder_without_bom_handling();
+        (self.raw_at, self.raw_end, self.raw_offset) = (0, pending.len(), offset);
+        self.raw = pending;
     }
 
     /// The next bytes of text; none at the end.
@@ -72,11 +80,6 @@ impl TextStream {
         self.consumed
     }
 
-    /// The place of the next byte in the decompressed bytes, where it is known: in UTF-8 without faults.
-    pub(crate) fn byte_offset(&self) -> Option<u64> {
-        self.mark.filter(|_| self.malformed == 0).map(|mark| mark + self.consumed)
-    }
-
     /// How many places did not decode so far, and the first of them in the decompressed bytes.
     pub(crate) fn malformed(&self) -> (u64, Option<u64>) {
         (self.malformed, self.first_malformed)
@@ -86,11 +89,9 @@ impl TextStream {
         if self.raw_at == self.raw_end && !self.at_end {
             self.raw_offset += self.raw_end as u64;
             self.raw_at = 0;
+            self.raw.resize(RAW, 0);
             self.raw_end = self.bytes.read(&mut self.raw)?;
             self.at_end = self.raw_end == 0;
-            if self.raw_offset == 0 && self.raw[..self.raw_end].starts_with(UTF_8_MARK) {
-                self.mark = self.mark.map(|_| UTF_8_MARK.len() as u64);
-            }
         }
         let room = self.out.len() - REPLACEMENT.len();
         let (source, target) = (&self.raw[self.raw_at..self.raw_end], &mut self.out[..room]);

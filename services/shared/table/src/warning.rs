@@ -22,6 +22,18 @@ impl Warning {
     }
 }
 
+/// Adds what was odd in the rows that follow the first `rows_before` ones, where rows count from 0 again. Warnings of
+/// the same reason become one, with the sum of their counts and the first place.
+pub fn add_warnings(earlier: &mut Vec<Warning>, later: Vec<Warning>, rows_before: u64) {
+    for mut warning in later {
+        warning.first_row = warning.first_row.map(|row| row + rows_before);
+        match earlier.iter_mut().find(|known| known.reason == warning.reason) {
+            Some(known) => known.count += warning.count,
+            None => earlier.push(warning),
+        }
+    }
+}
+
 /// Counts one oddity and remembers its first place.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tally {
