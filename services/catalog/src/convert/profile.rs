@@ -29,7 +29,7 @@ pub struct Profiled {
 
 /// Takes from a stored profile what catalog keeps.
 pub fn profiled(profile: StoredProfile) -> Result<Profiled, Malformed> {
-    let StoredProfile { table, columns } = profile;
+    let StoredProfile { table, columns, .. } = profile;
     let table = table.ok_or_else(|| Malformed("the profile has no table".into()))?;
     let bounding_box = table.spatial_coverage.and_then(|coverage| coverage.r#box).map(BoundingBox::try_from);
     Ok(Profiled {
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_profile_without_a_recipe_is_malformed() {
-        let profile = StoredProfile { table: Some(TableProfile::default()), columns: Vec::new() };
+        let profile = StoredProfile { table: Some(TableProfile::default()), ..StoredProfile::default() };
         assert!(profiled(profile).is_err());
     }
 }

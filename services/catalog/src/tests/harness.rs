@@ -321,6 +321,7 @@ fn profile_of(content: &[u8]) -> StoredProfile {
             ..TableProfile::default()
         }),
         columns: vec![text, number],
+        ..StoredProfile::default()
     }
 }
 

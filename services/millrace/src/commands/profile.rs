@@ -69,5 +69,6 @@ pub async fn of_dataset(context: &Context, client: &Client, dataset: &str) -> Re
         client.profiling().list_column_profiles(request).await
     };
     let columns = pages(None, page).await?.column_profiles;
-    context.out.reply(&pb::StoredProfile { table, columns }, profile_text::describe)
+    let profile = pb::StoredProfile { table, columns, ..pb::StoredProfile::default() };
+    context.out.reply(&profile, profile_text::describe)
 }

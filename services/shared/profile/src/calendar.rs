@@ -14,6 +14,19 @@ pub(crate) fn days(year: i64, month: i64, day: i64) -> Option<i64> {
     Some(era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468)
 }
 
+/// The year, month and day of a day counted from 1970-01-01: the inverse of [`days`].
+///
+/// Source: Howard Hinnant, chrono-compatible low-level date algorithms.
+pub(crate) fn civil(day: i64) -> (i64, i64, i64) {
+    let day = day + 719_468;
+    let (era, of_era) = (day.div_euclid(146_097), day.rem_euclid(146_097));
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    (era * 400 + year_of_era + i64::from(month <= 2), month, of_year - (153 * shifted + 2) / 5 + 1)
+}
+
 fn month_length(year: i64, month: i64) -> i64 {
     match month {
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
@@ -70,5 +83,11 @@ mod tests {
         assert_eq!(days(1, 1, 1), Some(-719_162));
         assert_eq!(days(1900, 2, 29), None);
         assert_eq!(days(2000, 2, 29), Some(11_016));
+        for day in (-800_000..800_000).step_by(97) {
+            let (year, month, of_month) = civil(day);
+            assert!(days(year, month, of_month).is_none_or(|found| found == day), "{day}");
+            assert!((1..=12).contains(&month) && (1..=31).contains(&of_month));
+        }
+        assert_eq!(civil(11_016), (2000, 2, 29));
     }
 }

@@ -1,239 +1,509 @@
 //! What is remembered of one column while its cells go by.
 
 use arrow::array::{Array, StringArray};
-use sketch::ValueCounts;
+use sketch::{Corrupt, Counted, Distinct, DistinctSample, Frequent, Reader, Writer, hash};
 
 use crate::budget::Budget;
 use crate::cell::{Kind, Value, classify};
-use crate::spread::Spread;
+use crate::cells::{CELL_BYTES, Cell, Cells};
+use crate::figures::{Figures, has_leading_zero};
+use crate::native::Native;
+use crate::normal::normal_hash;
+use crate::order::Order;
+use crate::rows::RowHashes;
 
 /// How many places of each kind are remembered, and so at least as many misfits.
-const FIRSTS: usize = 5;
-/// How many spellings of `NA` and its like are told apart.
-const TOKENS: usize = 64;
-/// How many bytes of a cell are kept.
-const CELL_BYTES: usize = 256;
+pub(crate) const FIRSTS: usize = 5;
+/// Once a column has more distinct cells than are kept, cells are counted in runs of about as many distinct ones.
+const RUN: usize = 2_048;
+/// What stands for a missing cell in the hash of a row.
+const MISSING: u64 = 0x5bd1_e995;
 
-/// A summary of numbers of one kind. Dates that may be read in two ways feed two.
+/// How the cells of a column come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Slot {
-    Integer,
-    Float,
-    Time,
-    Date,
-    DateMonthFirst,
-    DateDayFirst,
-    Stamp,
-    StampMonthFirst,
-    StampDayFirst,
+pub(crate) enum Form {
+    /// As text that speaks for itself.
+    Text {
+        /// A comma divides the fraction of a number.
+        decimal_comma: bool,
+    },
+    /// As text, whose type the file declares.
+    Declared,
+    /// As values.
+    Native(Native),
 }
 
-impl Slot {
-    const COUNT: usize = Self::StampDayFirst as usize + 1;
+impl Form {
+    pub(crate) fn encode(self, out: &mut Writer) {
+        match self {
+            Self::Text { decimal_comma } => out.number(u64::from(decimal_comma)),
+            Self::Declared => out.number(2),
+            Self::Native(native) => {
+                let place = Native::ALL.iter().position(|other| *other == native).unwrap_or_default();
+                out.number(3 + place as u64);
+            }
+        }
+    }
+
+    pub(crate) fn decode(from: &mut Reader<'_>) -> Result<Self, Corrupt> {
+        Ok(match from.number()? {
+            number @ (0 | 1) => Self::Text { decimal_comma: number == 1 },
+            2 => Self::Declared,
+            number => {
+                let place = usize::try_from(number - 3).map_err(|_| from.corrupt())?;
+                Self::Native(*Native::ALL.get(place).ok_or(from.corrupt())?)
+            }
+        })
+    }
 }
 
 /// One column.
+///
+/// As long as there are few distinct cells, they are all there is, and every figure follows from them. With the first
+/// one too many, what is there goes into summaries, and from then on does so in runs.
+#[derive(Debug, Clone)]
 pub(crate) struct Column {
     budget: Budget,
-    decimal_comma: bool,
+    form: Form,
     pub(crate) missing: u64,
-    pub(crate) counts: [u64; Kind::COUNT],
-    /// The first cells of each kind; empty until there is one.
-    firsts: Vec<Vec<(u64, Box<str>)>>,
-    spreads: [Option<Box<Spread>>; Slot::COUNT],
-    /// All present cells but tokens, which may turn out missing.
-    pub(crate) values: ValueCounts,
-    pub(crate) tokens: Vec<(Box<str>, u64)>,
-    pub(crate) range: Option<(String, String)>,
-    /// The spellings of truth that were met.
-    pub(crate) spellings: u8,
-    pub(crate) codes: Codes,
+    cells: Cells,
+    beyond: Option<Box<Beyond>>,
+    /// The first cells of each kind.
+    firsts: Vec<(Kind, u64, Box<str>)>,
+    /// The kinds of which not all first cells are known yet.
+    open: u32,
+    pub(crate) order: Order,
+    /// The first row with a number that begins with 0.
+    pub(crate) first_code: Option<u64>,
+    /// The cell before, while it is among `cells`.
+    last: Option<usize>,
+    scratch: String,
 }
 
-/// Whole numbers that may be codes.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Codes {
-    pub(crate) leading_zeros: u64,
-    pub(crate) first_row: u64,
-    pub(crate) lengths: Option<(usize, usize)>,
+/// The summaries of a column with many distinct cells.
+#[derive(Debug, Clone)]
+pub(crate) struct Beyond {
+    pub(crate) figures: Figures,
+    pub(crate) distinct: Distinct,
+    pub(crate) sample: DistinctSample,
+    pub(crate) frequent: Frequent,
+    /// Cells that are neither numbers nor instants, as long as there are few different ones.
+    pub(crate) strays: Option<Frequent>,
 }
+
+/// How many different strays are counted.
+pub(crate) const STRAYS: usize = 64;
 
 impl Column {
-    pub(crate) fn new(budget: Budget, decimal_comma: bool) -> Self {
+    pub(crate) fn new(budget: Budget, form: Form) -> Self {
         Self {
             budget,
-            decimal_comma,
+            form,
             missing: 0,
-            counts: [0; Kind::COUNT],
+            cells: Cells::default(),
+            beyond: None,
             firsts: Vec::new(),
-            spreads: Default::default(),
-            values: ValueCounts::new(budget.values, budget.lg_k),
-            tokens: Vec::new(),
-            range: None,
-            spellings: 0,
-            codes: Codes::default(),
+            open: u32::MAX,
+            order: Order::default(),
+            first_code: None,
+            last: None,
+            scratch: String::new(),
         }
     }
 
-    /// Takes the cells of the next rows; `first_row` is the number of the first of them.
-    pub(crate) fn add_all(&mut self, cells: &StringArray, first_row: u64) {
+    pub(crate) fn form(&self) -> Form {
+        self.form
+    }
+
+    pub(crate) fn cells(&self) -> &Cells {
+        &self.cells
+    }
+
+    pub(crate) fn beyond(&self) -> Option<&Beyond> {
+        self.beyond.as_deref()
+    }
+
+    /// Takes the cells of the next rows; `first_row` is the number of the first of them. The hashes of the rows take
+    /// those of the cells, `numbers` the numbers that they are, NaN for none.
+    pub(crate) fn add_texts(
+        &mut self,
+        cells: &StringArray,
+        first_row: u64,
+        rows: &mut RowHashes<'_>,
+        numbers: Option<&mut Vec<f64>>,
+    ) {
         if cells.null_count() == cells.len() {
-            self.missing += cells.len() as u64;
+            return self.add_missing(cells.len(), rows, numbers);
+        }
+        match (cells.nulls(), numbers) {
+            (None, None) => {
+                for row in 0..cells.len() {
+                    let place = self.add_text(cells.value(row), first_row + row as u64);
+                    let cell = self.cells.get(place);
+                    rows.add(row, cell.hash, cell.normal);
+                }
+            }
+            (_, mut numbers) => {
+                for (row, cell) in cells.iter().enumerate() {
+                    let place = cell.map(|cell| self.add_text(cell, first_row + row as u64));
+                    self.account(row, place, rows, &mut numbers);
+                }
+            }
+        }
+    }
+
+    /// Takes the values of the next rows, each with the hash of its bits.
+    pub(crate) fn add_values(
+        &mut self,
+        values: impl Iterator<Item = Option<(u64, Kind, Value)>>,
+        first_row: u64,
+        rows: &mut RowHashes<'_>,
+        mut numbers: Option<&mut Vec<f64>>,
+    ) {
+        for (row, value) in values.enumerate() {
+            let place = value.map(|(hash, kind, value)| self.add_value(hash, kind, value, first_row + row as u64));
+            self.account(row, place, rows, &mut numbers);
+        }
+    }
+
+    fn account(
+        &mut self,
+        row: usize,
+        place: Option<usize>,
+        rows: &mut RowHashes<'_>,
+        numbers: &mut Option<&mut Vec<f64>>,
+    ) {
+        let cell = place.map(|place| self.cells.get(place));
+        match cell {
+            Some(cell) => rows.add(row, cell.hash, cell.normal),
+            None => {
+                self.missing += 1;
+                rows.add(row, MISSING, MISSING);
+            }
+        }
+        if let Some(numbers) = numbers {
+            numbers.push(cell.and_then(|cell| cell.value.number()).unwrap_or(f64::NAN));
+        }
+    }
+
+    fn add_missing(&mut self, count: usize, rows: &mut RowHashes<'_>, numbers: Option<&mut Vec<f64>>) {
+        self.missing += count as u64;
+        (0..count).for_each(|row| rows.add(row, MISSING, MISSING));
+        if let Some(numbers) = numbers {
+            numbers.resize(numbers.len() + count, f64::NAN);
+        }
+    }
+
+    /// Counts a cell and tells its place.
+    fn add_text(&mut self, text: &str, row: u64) -> usize {
+        let hash = hash(text.as_bytes());
+        if let Some(place) = self.known(hash, row, |_| text.into()) {
+            return place;
+        }
+        let trimmed = text.trim();
+        let (kind, value) = match self.form {
+            Form::Text { decimal_comma } => classify(trimmed, decimal_comma),
+            _ => (Kind::Text, Value::Nothing),
+        };
+        let normal = normal_hash(trimmed, kind, value, &mut self.scratch);
+        if kind == Kind::Integer && self.first_code.is_none() && has_leading_zero(trimmed) {
+            self.first_code = Some(row);
+        }
+        let cell = Cell::new(hash, normal, (kind, value), text);
+        self.insert(cell, Some(text), row)
+    }
+
+    fn add_value(&mut self, hash: u64, kind: Kind, value: Value, row: u64) -> usize {
+        let Form::Native(native) = self.form else { unreachable!("values come in columns of values") };
+        if let Some(place) = self.known(hash, row, |cell| native.render(cell.value)) {
+            return place;
+        }
+        let normal = normal_hash("", kind, value, &mut self.scratch);
+        self.insert(Cell::new(hash, normal, (kind, value), ""), None, row)
+    }
+
+    /// Counts a cell that was seen before.
+    fn known(&mut self, hash: u64, row: u64, text: impl FnOnce(&Cell) -> Box<str>) -> Option<usize> {
+        let place = match self.last.filter(|last| self.cells.get(*last).hash == hash) {
+            Some(last) => last,
+            None => self.cells.find(hash).ok()?,
+        };
+        let cell = *self.cells.count(place, 1);
+        if self.open >> cell.kind as u32 & 1 == 1 {
+            let text = text(&cell);
+            self.remember(cell.kind, row, &text);
+        }
+        self.follow(place, cell);
+        Some(place)
+    }
+
+    fn insert(&mut self, cell: Cell, text: Option<&str>, row: u64) -> usize {
+        if self.cells.len() >= self.room() {
+            self.spill();
+        }
+        let slot = self.cells.find(cell.hash).unwrap_or_else(|slot| slot);
+        let place = self.cells.insert(slot, cell, text.unwrap_or_default());
+        if self.open >> cell.kind as u32 & 1 == 1 {
+            let text = text.map_or_else(|| self.text(&cell, ""), Box::from);
+            self.remember(cell.kind, row, &text);
+        }
+        self.follow(place, cell);
+        place
+    }
+
+    /// How many distinct cells may wait.
+    fn room(&self) -> usize {
+        if self.beyond.is_some() { self.budget.values.min(RUN) } else { self.budget.values }
+    }
+
+    fn follow(&mut self, place: usize, cell: Cell) {
+        if !self.order.is_open() || matches!(cell.kind, Kind::Token | Kind::Blank) {
+            self.last = Some(place);
             return;
         }
-        for (row, cell) in (first_row..).zip(cells.iter()) {
-            match cell {
-                Some(cell) => self.add(row, cell),
-                None => self.missing += 1,
+        if self.last == Some(place) {
+            self.order.repeat();
+        } else {
+            let text = self.is_text().then(|| self.cells.text(self.cells.get(place)));
+            self.order.step(text, cell.value);
+        }
+        self.last = Some(place);
+    }
+
+    fn is_text(&self) -> bool {
+        !matches!(self.form, Form::Native(_))
+    }
+
+    fn remember(&mut self, kind: Kind, row: u64, text: &str) {
+        let known = self.firsts.iter().filter(|(other, ..)| *other == kind).count();
+        if known < FIRSTS {
+            self.firsts.push((kind, row, cut(text).into()));
+        }
+        if known + 1 >= FIRSTS {
+            self.open &= !(1 << kind as u32);
+        }
+    }
+
+    /// Moves the cells into summaries.
+    fn spill(&mut self) {
+        let mut cells = std::mem::take(&mut self.cells);
+        let mut beyond = match self.beyond.take() {
+            Some(beyond) => beyond,
+            None => Box::new(Beyond::new(&self.budget)),
+        };
+        beyond.absorb(&cells, self.form);
+        self.beyond = Some(beyond);
+        cells.clear();
+        self.cells = cells;
+        self.last = None;
+    }
+
+    /// Ends a run of rows: what follows may be merged, and is not added.
+    pub(crate) fn seal(&mut self) {
+        if self.beyond.is_some() {
+            self.spill();
+            self.cells = Cells::default();
+        }
+        if let Some(beyond) = &mut self.beyond {
+            beyond.figures.settle();
+        }
+        self.cells.shrink();
+        self.last = None;
+    }
+
+    /// Takes what a column with the cells of the rows that follow, from `rows_before` on, has seen. Both are sealed.
+    pub(crate) fn merge(&mut self, mut other: Self, rows_before: u64) {
+        self.budget = self.budget.least(other.budget);
+        self.missing += other.missing;
+        self.order.merge(std::mem::take(&mut other.order));
+        self.first_code = self.first_code.or(other.first_code.map(|row| row + rows_before));
+        for (kind, row, text) in std::mem::take(&mut other.firsts) {
+            if self.open >> kind as u32 & 1 == 1 {
+                self.remember(kind, row + rows_before, &text);
+            }
+        }
+        if other.beyond.is_some() && self.beyond.is_none() || self.cells.len() > self.room() {
+            self.spill();
+        }
+        if let (Some(theirs), Some(ours)) = (other.beyond.take(), &mut self.beyond) {
+            ours.merge(*theirs);
+        }
+        for (cell, text) in other.cells.iter() {
+            self.add_cell(cell, text);
+        }
+        self.seal();
+    }
+
+    fn add_cell(&mut self, cell: &Cell, text: &str) {
+        match self.cells.find(cell.hash) {
+            Ok(place) => {
+                self.cells.count(place, cell.count);
+            }
+            Err(mut slot) => {
+                if self.cells.len() >= self.room() {
+                    self.spill();
+                    slot = self.cells.find(cell.hash).unwrap_or_else(|slot| slot);
+                }
+                self.cells.insert(slot, *cell, text);
             }
         }
     }
 
-    fn add(&mut self, row: u64, cell: &str) {
-        let trimmed = cell.trim();
-        if trimmed.is_empty() {
-            self.missing += 1;
-            return;
-        }
-        let (kind, value) = classify(trimmed, self.decimal_comma);
-        let count = &mut self.counts[kind as usize];
-        *count += 1;
-        if *count <= FIRSTS as u64 {
-            self.remember(kind, row, cell);
-        }
-        if kind == Kind::Token {
-            return self.add_token(cell);
-        }
-        self.values.add(cell, 1);
-        widen(&mut self.range, cell);
-        self.summarise(kind, value);
-        if kind == Kind::Integer {
-            self.codes.add(trimmed, row);
-        }
-    }
-
-    fn summarise(&mut self, kind: Kind, value: Value) {
-        match value {
-            Value::Nothing => {}
-            Value::Spelling(bit) => self.spellings |= bit,
-            Value::Number(number) => {
-                self.spread(if kind == Kind::Integer { Slot::Integer } else { Slot::Float }).add(number);
-            }
-            Value::Micros(micros) => {
-                let slot = match kind {
-                    Kind::Time => Slot::Time,
-                    Kind::DateMonthFirst => Slot::DateMonthFirst,
-                    Kind::DateDayFirst => Slot::DateDayFirst,
-                    Kind::Stamp => Slot::Stamp,
-                    Kind::StampMonthFirst => Slot::StampMonthFirst,
-                    Kind::StampDayFirst => Slot::StampDayFirst,
-                    _ => Slot::Date,
-                };
-                self.spread(slot).add_micros(micros);
-            }
-            Value::TwoMicros(month_first, day_first) => {
-                let stamp = kind == Kind::StampEither;
-                let slot = if stamp { Slot::StampMonthFirst } else { Slot::DateMonthFirst };
-                self.spread(slot).add_micros(month_first);
-                let slot = if stamp { Slot::StampDayFirst } else { Slot::DateDayFirst };
-                self.spread(slot).add_micros(day_first);
-            }
-        }
-    }
-
-    fn spread(&mut self, slot: Slot) -> &mut Spread {
-        self.spreads[slot as usize].get_or_insert_with(|| Box::new(Spread::new(&self.budget)))
-    }
-
-    fn remember(&mut self, kind: Kind, row: u64, cell: &str) {
-        if self.firsts.is_empty() {
-            self.firsts.resize(Kind::COUNT, Vec::new());
-        }
-        self.firsts[kind as usize].push((row, cut(cell).into()));
-    }
-
-    fn add_token(&mut self, cell: &str) {
-        // Spelt with other capitals or spaces: there are few, and each is short.
-        let known = self.tokens.iter().position(|(token, _)| token.as_ref() == cell);
-        match known.or_else(|| (self.tokens.len() >= TOKENS).then_some(TOKENS - 1)) {
-            Some(index) => self.tokens[index].1 += 1,
-            None => self.tokens.push((cut(cell).into(), 1)),
-        }
-    }
-
-    /// Counts the tokens as values, once the column is known to be text.
-    pub(crate) fn keep_tokens(&mut self) {
-        for (token, count) in std::mem::take(&mut self.tokens) {
-            self.values.add(&token, count);
-            widen(&mut self.range, &token);
-        }
-    }
-
-    /// How many cells are of a kind.
-    pub(crate) fn count(&self, kind: Kind) -> u64 {
-        self.counts[kind as usize]
+    /// The text of a cell, rendered where it came as a value.
+    pub(crate) fn text(&self, cell: &Cell, kept: &str) -> Box<str> {
+        text_of(self.form, cell, kept)
     }
 
     /// The first row with a cell of a kind.
     pub(crate) fn first_row(&self, kind: Kind) -> Option<u64> {
-        self.firsts.get(kind as usize)?.first().map(|(row, _)| *row)
+        self.firsts.iter().find(|(other, ..)| *other == kind).map(|(_, row, _)| *row)
     }
 
     /// The first cells of those kinds, with their rows.
-    pub(crate) fn first_cells(&self, kinds: impl Fn(usize) -> bool) -> Vec<(u64, &str)> {
-        let chosen = self.firsts.iter().enumerate().filter(|(kind, _)| kinds(*kind));
-        let mut cells: Vec<(u64, &str)> =
-            chosen.flat_map(|(_, firsts)| firsts.iter().map(|(row, cell)| (*row, cell.as_ref()))).collect();
+    pub(crate) fn first_cells(&self, kinds: impl Fn(Kind) -> bool) -> Vec<(u64, &str)> {
+        let chosen = self.firsts.iter().filter(|(kind, ..)| kinds(*kind));
+        let mut cells: Vec<(u64, &str)> = chosen.map(|(_, row, text)| (*row, text.as_ref())).collect();
         cells.sort_unstable();
         cells.truncate(FIRSTS);
         cells
     }
 
-    /// The merged summary of some slots; nothing when all are empty.
-    pub(crate) fn merged(&self, slots: &[Slot]) -> Option<Spread> {
-        let mut filled = slots.iter().filter_map(|slot| self.spreads[*slot as usize].as_deref());
-        let mut merged = filled.next()?.clone();
-        filled.for_each(|spread| merged.merge(spread));
-        Some(merged)
+    pub(crate) fn encode(&self, out: &mut Writer) {
+        self.budget.encode(out);
+        out.number(self.missing);
+        out.number(self.cells.len() as u64);
+        self.cells.iter().for_each(|(cell, text)| cell.encode(text, out));
+        out.optional(self.beyond(), |out, beyond| beyond.encode(out));
+        out.number(self.firsts.len() as u64);
+        for (kind, row, text) in &self.firsts {
+            out.number(*kind as u64);
+            out.number(*row);
+            out.text(text);
+        }
+        self.order.encode(out);
+        out.optional(self.first_code, Writer::number);
+    }
+
+    pub(crate) fn decode(from: &mut Reader<'_>, form: Form) -> Result<Self, Corrupt> {
+        let mut column = Self::new(Budget::decode(from)?, form);
+        column.missing = from.number()?;
+        for _ in 0..from.length(20)? {
+            let (cell, text) = Cell::decode(from)?;
+            match column.cells.find(cell.hash) {
+                Ok(_) => return Err(from.corrupt()),
+                Err(slot) => column.cells.insert(slot, cell, text),
+            };
+        }
+        column.beyond = from.optional(Beyond::decode)?.map(Box::new);
+        for _ in 0..from.length(3)? {
+            let kind =
+                *usize::try_from(from.number()?).ok().and_then(|kind| Kind::ALL.get(kind)).ok_or(from.corrupt())?;
+            let row = from.number()?;
+            column.remember(kind, row, from.text()?);
+        }
+        column.order = Order::decode(from)?;
+        column.first_code = from.optional(Reader::number)?;
+        Ok(column)
     }
 }
 
-impl Codes {
-    fn add(&mut self, digits: &str, row: u64) {
-        let length = digits.len();
-        if length > 1 && digits.starts_with('0') {
-            if self.leading_zeros == 0 {
-                self.first_row = row;
-            }
-            self.leading_zeros += 1;
+impl Beyond {
+    fn new(budget: &Budget) -> Self {
+        Self {
+            figures: Figures::new(budget.ranks),
+            distinct: Distinct::new(budget.lg_k),
+            sample: DistinctSample::new(budget.sample),
+            frequent: Frequent::new(budget.frequent),
+            strays: Some(Frequent::new(STRAYS)),
         }
-        let (least, most) = self.lengths.unwrap_or((length, length));
-        self.lengths = Some((least.min(length), most.max(length)));
     }
 
-    /// Numbers of one length, some of which begin with 0, are codes. Two digits may be an hour or a month.
-    pub(crate) fn are_codes(&self) -> bool {
-        self.leading_zeros > 0 && self.lengths.is_some_and(|(least, most)| least == most && least > 2)
+    fn absorb(&mut self, cells: &Cells, form: Form) {
+        let is_text = !matches!(form, Form::Native(_));
+        for (cell, text) in cells.iter() {
+            self.figures.add(cell, is_text.then_some(text));
+            if is_value(cell) {
+                self.distinct.add(cell.hash);
+                if self.sample.wants(cell.normal) {
+                    self.sample.offer(cell.normal, cell.count, &text_of(form, cell, text));
+                }
+            }
+        }
+        self.frequent.absorb(counted(cells, form, is_value));
+        if let Some(strays) = &mut self.strays {
+            strays.absorb(counted(cells, form, is_stray));
+        }
+        self.drop_strays();
+    }
+
+    fn drop_strays(&mut self) {
+        if self.strays.as_ref().is_some_and(|strays| strays.count_error() > 0) {
+            self.strays = None;
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.figures.merge(other.figures);
+        self.distinct.merge(&other.distinct);
+        self.sample.merge(&other.sample);
+        self.frequent.merge(&other.frequent);
+        match (&mut self.strays, &other.strays) {
+            (Some(ours), Some(theirs)) => ours.merge(theirs),
+            (_, None) | (None, _) => self.strays = None,
+        }
+        self.drop_strays();
+    }
+
+    fn encode(&self, out: &mut Writer) {
+        self.figures.encode(out);
+        self.distinct.encode(out);
+        self.sample.encode(out);
+        self.frequent.encode(out);
+        out.optional(self.strays.as_ref(), |out, strays| strays.encode(out));
+    }
+
+    fn decode(from: &mut Reader<'_>) -> Result<Self, Corrupt> {
+        Ok(Self {
+            figures: Figures::decode(from)?,
+            distinct: Distinct::decode(from)?,
+            sample: DistinctSample::decode(from)?,
+            frequent: Frequent::decode(from)?,
+            strays: from.optional(Frequent::decode)?,
+        })
+    }
+}
+
+/// Cells that are values whatever the type of the column.
+pub(crate) fn is_value(cell: &Cell) -> bool {
+    !matches!(cell.kind, Kind::Token | Kind::Blank)
+}
+
+/// Cells that are neither numbers nor instants, nor anything else with a form of its own.
+pub(crate) fn is_stray(cell: &Cell) -> bool {
+    matches!(cell.kind, Kind::Text | Kind::Boolean)
+}
+
+/// Cells with their counts, whose texts are made when they are asked for.
+fn counted(
+    cells: &Cells,
+    form: Form,
+    chosen: impl Fn(&Cell) -> bool,
+) -> impl Iterator<Item = Counted<impl FnOnce() -> Box<str>>> {
+    cells.iter().filter(move |(cell, _)| chosen(cell)).map(move |(cell, text)| Counted {
+        hash: cell.hash,
+        count: cell.count,
+        text: move || text_of(form, cell, text),
+    })
+}
+
+fn text_of(form: Form, cell: &Cell, kept: &str) -> Box<str> {
+    match form {
+        Form::Native(native) => native.render(cell.value),
+        Form::Text { .. } | Form::Declared => kept.into(),
     }
 }
 
 /// Cuts a text to what is kept of a cell, at a character boundary.
 pub(crate) fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(CELL_BYTES)]
-}
-
-fn widen(range: &mut Option<(String, String)>, cell: &str) {
-    let Some((least, greatest)) = range else {
-        *range = Some((cut(cell).to_owned(), cut(cell).to_owned()));
-        return;
-    };
-    let place = if cell < least.as_str() {
-        least
-    } else if cell > greatest.as_str() {
-        greatest
-    } else {
-        return;
-    };
-    place.clear();
-    place.push_str(cut(cell));
 }

@@ -29,11 +29,31 @@ pub(crate) enum Moment {
     /// A time of day, in microseconds since midnight.
     Time(i64),
     /// A day, and the microseconds from its midnight in UTC to the instant; without a zone, UTC.
-    Stamp(Dated, i64),
+    Stamp {
+        /// The day.
+        day: Dated,
+        /// Microseconds from its midnight in UTC.
+        micros: i64,
+        /// Whether the cell names its zone.
+        zoned: bool,
+    },
+}
+
+/// Tells whether a date may begin with these letters: those of a month or a day of the week.
+pub(crate) fn may_begin(text: &str) -> bool {
+    const STARTS: [&[u8; 3]; 19] = [
+        b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec", b"mon", b"tue",
+        b"wed", b"thu", b"fri", b"sat", b"sun",
+    ];
+    let start = text.as_bytes().first_chunk::<3>().map(|start| start.map(|byte| byte.to_ascii_lowercase()));
+    start.is_some_and(|start| STARTS.iter().any(|known| **known == start))
 }
 
 /// Reads a date, a time or a timestamp that fills the text.
 pub(crate) fn parse(text: &str) -> Option<Moment> {
+    if let Some(moment) = usual(text.as_bytes()) {
+        return Some(moment);
+    }
     let mut cursor = Cursor { rest: text.as_bytes() };
     let Some((day, compact)) = cursor.day() else {
         let mut cursor = Cursor { rest: text.as_bytes() };
@@ -48,8 +68,33 @@ pub(crate) fn parse(text: &str) -> Option<Moment> {
     }
     cursor.spaces();
     let time = cursor.clock(compact)?;
+    cursor.spaces();
+    let zoned = !cursor.rest.is_empty();
     let zone = cursor.zone()?;
-    cursor.rest.is_empty().then_some(Moment::Stamp(day, time - zone))
+    cursor.rest.is_empty().then_some(Moment::Stamp { day, micros: time - zone, zoned })
+}
+
+/// `2000-01-02` and `2000-01-02 03:04:05`, which most dates of most files look like.
+fn usual(text: &[u8]) -> Option<Moment> {
+    if !matches!(text.len(), 10 | 19) || text[4] != b'-' || text[7] != b'-' {
+        return None;
+    }
+    let day = days(two(text, 0)? * 100 + two(text, 2)?, two(text, 5)?, two(text, 8)?)?;
+    if text.len() == 10 {
+        return Some(Moment::Date(Dated::Fixed(day)));
+    }
+    if !matches!(text[10], b' ' | b'T') || text[13] != b':' || text[16] != b':' {
+        return None;
+    }
+    let (hour, minute, second) = (two(text, 11)?, two(text, 14)?, two(text, 17)?);
+    let good = hour < 24 && minute < 60 && second <= 60;
+    let micros = (hour * 3_600 + minute * 60 + second) * SECOND;
+    good.then_some(Moment::Stamp { day: Dated::Fixed(day), micros, zoned: false })
+}
+
+fn two(text: &[u8], at: usize) -> Option<i64> {
+    let (tens, ones) = (text[at].wrapping_sub(b'0'), text[at + 1].wrapping_sub(b'0'));
+    (tens < 10 && ones < 10).then(|| i64::from(tens) * 10 + i64::from(ones))
 }
 
 /// The instant at `micros` after the midnight that begins a day.
@@ -335,7 +380,8 @@ mod tests {
             ("Sun, 02 Jan 2000 03:04:05 GMT", at(3, 4, 5)),
             ("2000-01-02T24:00:00", DAY),
         ] {
-            assert_eq!(parse(text), Some(Moment::Stamp(Dated::Fixed(second), micros)), "{text}");
+            let zoned = text.ends_with('Z') || text.ends_with("GMT") || text.contains('+') || text.ends_with("-0130");
+            assert_eq!(parse(text), Some(Moment::Stamp { day: Dated::Fixed(second), micros, zoned }), "{text}");
         }
     }
 

@@ -1,47 +1,85 @@
-//! One pass over all rows.
+//! One pass over all rows, on as many threads as are given.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, ScopedJoinHandle};
 
-use arrow::array::{Array, AsArray, StringArray};
-use arrow::datatypes::{DataType, Schema};
-use arrow::record_batch::RecordBatch;
-use proto::profiling::v1::{StoredProfile, StructuralType};
-use sketch::Reservoir;
-use table::{Hint, Recipe, Warning};
+use proto::common::v1::Recipe;
+use proto::profiling::v1::StoredProfile;
+use table::Hint;
 use types::{Digest, DigestHasher};
 
-use crate::budget::Budget;
-use crate::column::Column;
+use crate::blocks::{Block, Blocks};
 use crate::error::Error;
-use crate::finish;
+use crate::finish::{self, Origin};
 use crate::options::{Options, Progress};
-use crate::spatial::{self, Named, Pair};
-
-/// How much text and how many cells the whole sample may hold: it travels in one message.
-const SAMPLE_BYTES: usize = 1 << 20;
-const SAMPLE_CELLS: usize = 20_000;
+use crate::partial::{Builder, Layout, Partial, add_warnings};
+use crate::state::State;
+use crate::tree::Tree;
 
 /// Profiles the file at `path`: every row, in one pass.
 ///
 /// Blocks; call it where that is allowed. The profile has no name and no creation time: those belong to who stores it.
-/// Fails with [`Error::Table`] when the file is no table, damaged or beyond a limit, or when the run was cancelled.
+/// The same bytes give the same profile, bit for bit, on one thread or many. Fails with [`Error::Table`] when the file
+/// is no table, damaged or beyond a limit, or when the run was cancelled.
 pub fn profile(path: &Path, hint: &Hint, options: &Options) -> Result<StoredProfile, Error> {
+    let read = read(path, hint, options)?;
+    finish::profile(&read.layout, &read.partial, &[read.origin], &read.recipe, options)
+}
+
+/// Profiles the file at `path` as [`profile`] does, and keeps what it takes to add rows later.
+pub fn profile_with_state(path: &Path, hint: &Hint, options: &Options) -> Result<(StoredProfile, State), Error> {
+    let read = read(path, hint, options)?;
+    let stored = finish::profile(&read.layout, &read.partial, &[read.origin], &read.recipe, options)?;
+    let state = State::new(read.layout, read.partial, read.recipe, read.origin);
+    Ok((stored, state))
+}
+
+/// Profiles rows that follow those of an earlier profile: reads the file at `path` alone, whose columns must have the
+/// names and types of the earlier ones.
+///
+/// That the rows belong together is the caller's word; the profile lists its parts. Fails with
+/// [`Error::OtherColumns`] when the columns differ, otherwise as [`profile`] does.
+pub fn append(state: State, path: &Path, hint: &Hint, options: &Options) -> Result<(StoredProfile, State), Error> {
+    let read = read(path, hint, options)?;
+    let state = state.with(&read.layout, read.partial, read.origin)?;
+    let stored = state.profile(options)?;
+    Ok((stored, state))
+}
+
+/// What is remembered of all rows of a file.
+struct Whole {
+    layout: Layout,
+    partial: Partial,
+    recipe: Recipe,
+    origin: Origin,
+}
+
+fn read(path: &Path, hint: &Hint, options: &Options) -> Result<Whole, Error> {
     let size_bytes = std::fs::metadata(path).map_err(Error::Digest)?.len();
-    let mut reader = table::open_with(path, hint, &options.limits, &options.cancel)?;
-    let digest = match options.digest {
-        Some(digest) => digest,
-        None => digest_of(path, options)?,
-    };
-    let mut engine = Engine::new(&reader.schema(), reader.recipe(), digest, options);
-    while let Some(batch) = reader.next_batch()? {
-        engine.add(&batch, reader.is_typed())?;
-        if let Some(progress) = &options.progress {
-            progress(Progress { read_bytes: reader.read_bytes(), size_bytes, rows: engine.rows });
-        }
-    }
-    Ok(engine.finish(reader.recipe(), reader.warnings(), digest, size_bytes))
+    let reader = table::open_with(path, hint, &options.limits, &options.cancel)?;
+    // Where semicolons divide fields, commas divide fractions.
+    let decimal_comma = reader.recipe().delimiter == Some(';');
+    let layout = Layout::new(&reader.schema(), decimal_comma, options.memory_bytes, options.sample_rows, size_bytes);
+    let run = Run::new(Blocks::new(reader), &layout, options, size_bytes);
+    let digest = thread::scope(|scope| {
+        let digest = options.digest.map_or_else(|| Some(scope.spawn(|| digest_of(path, options))), |_| None);
+        let others: Vec<_> = (1..options.threads.get()).map(|_| scope.spawn(|| run.work())).collect();
+        run.work();
+        others.into_iter().for_each(joined);
+        digest.map(joined).transpose()
+    });
+    let (partial, recipe) = run.finish()?;
+    let digest = digest?.or(options.digest).expect("it was given or computed");
+    let origin = Origin { digest, size_bytes, rows: partial.row_count };
+    Ok(Whole { layout, partial, recipe, origin })
+}
+
+/// Waits for a thread, and goes on with its panic.
+fn joined<T>(handle: ScopedJoinHandle<'_, T>) -> T {
+    handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 fn digest_of(path: &Path, options: &Options) -> Result<Digest, Error> {
@@ -59,148 +97,110 @@ fn digest_of(path: &Path, options: &Options) -> Result<Digest, Error> {
     }
 }
 
-/// All that is remembered while rows go by.
-struct Engine {
-    names: Vec<String>,
-    declared: Vec<Option<StructuralType>>,
-    named: Vec<Option<Named>>,
-    columns: Vec<Column>,
-    pairs: Vec<Pair>,
-    sample: Reservoir<Vec<String>>,
-    cell_bytes: usize,
-    decimal_comma: bool,
-    rows: u64,
+/// Threads that share the blocks of a file.
+struct Run<'a> {
+    layout: &'a Layout,
+    options: &'a Options,
+    size_bytes: u64,
+    blocks: Mutex<Supply>,
+    tree: Tree<Partial>,
+    seen: Mutex<Progress>,
 }
 
-impl Engine {
-    fn new(schema: &Schema, recipe: &Recipe, digest: Digest, options: &Options) -> Self {
-        let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
-        let width = names.len();
-        let budget = Budget::new(options.memory_bytes, width);
-        let named: Vec<Option<Named>> = names.iter().map(|name| spatial::named(name)).collect();
-        // Where semicolons divide fields, commas divide fractions.
-        let decimal_comma = recipe.delimiter == Some(';');
-        let sample_rows = options.sample_rows.min((SAMPLE_CELLS / width.max(1)).max(1));
-        let mut seed = [0; 8];
-        seed.copy_from_slice(&digest.as_bytes()[..8]);
-        Self {
-            declared: schema.fields().iter().map(|field| declared(field.data_type())).collect(),
-            pairs: spatial::pairs(&named),
-            named,
-            columns: (0..width).map(|_| Column::new(budget, decimal_comma)).collect(),
-            sample: Reservoir::new(sample_rows, u64::from_le_bytes(seed)),
-            cell_bytes: (SAMPLE_BYTES / (sample_rows * width).max(1)).clamp(16, 256),
-            names,
-            decimal_comma,
-            rows: 0,
+/// Where blocks come from, until one fails.
+struct Supply {
+    blocks: Blocks,
+    /// The failure of the first block that failed, by its number, so that it does not depend on who was faster.
+    failed: Option<(u64, Error)>,
+    given: u64,
+}
+
+impl<'a> Run<'a> {
+    fn new(blocks: Blocks, layout: &'a Layout, options: &'a Options, size_bytes: u64) -> Self {
+        let seen = Progress { read_bytes: 0, size_bytes, rows: 0 };
+        let blocks = Mutex::new(Supply { blocks, failed: None, given: 0 });
+        Self { layout, options, size_bytes, blocks, tree: Tree::default(), seen: Mutex::new(seen) }
+    }
+
+    fn work(&self) {
+        while let Some(block) = self.next() {
+            let (number, read_bytes) = (block.number(), block.read_bytes());
+            match self.read(block, number) {
+                Ok(partial) => {
+                    self.tell(read_bytes, partial.row_count);
+                    self.tree.complete(number, partial, |ours, theirs| ours.merge(theirs));
+                }
+                Err(error) => self.fail(number, error),
+            }
         }
     }
 
-    fn add(&mut self, batch: &RecordBatch, typed: bool) -> Result<(), Error> {
-        let rendered = if typed { Some(table::to_text(batch)?) } else { None };
-        let batch = rendered.as_ref().unwrap_or(batch);
-        let cells: Vec<&StringArray> = batch.columns().iter().map(|column| column.as_string::<i32>()).collect();
-        for (column, cells) in self.columns.iter_mut().zip(&cells) {
-            column.add_all(cells, self.rows);
+    fn next(&self) -> Option<Block> {
+        let mut supply = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+        if supply.failed.is_some() {
+            return None;
         }
-        for pair in &mut self.pairs {
-            pair.add_all(cells[pair.latitude], cells[pair.longitude], self.decimal_comma);
+        if self.options.cancel.is_cancelled() {
+            supply.fail(u64::MAX, table::Error::Cancelled.into());
+            return None;
         }
-        for row in 0..batch.num_rows() {
-            self.sample.offer(|| cells.iter().map(|cells| sample_cell(cells, row, self.cell_bytes)).collect());
+        match supply.blocks.next() {
+            Ok(block) => {
+                supply.given += 1;
+                block
+            }
+            Err(error) => {
+                let number = supply.given;
+                supply.fail(number, error.into());
+                None
+            }
         }
-        self.rows += batch.num_rows() as u64;
-        Ok(())
     }
 
-    fn finish(self, recipe: &Recipe, warnings: Vec<Warning>, digest: Digest, size_bytes: u64) -> StoredProfile {
-        let table = finish::Table {
-            names: self.names,
-            declared: self.declared,
-            named: self.named,
-            columns: self.columns,
-            pairs: self.pairs,
-            sample: self.sample.finish(),
-            rows: self.rows,
-        };
-        table.profile(recipe, warnings, digest, size_bytes)
+    fn read(&self, block: Block, number: u64) -> Result<Partial, Error> {
+        let mut builder = Builder::new(self.layout, number);
+        let end = block.read(&mut |batch| {
+            if self.options.cancel.is_cancelled() {
+                return Err(table::Error::Cancelled.into());
+            }
+            builder.add(batch)
+        })?;
+        let partial = builder.finish(end.warnings.into_iter().map(finish::warning).collect());
+        debug_assert_eq!(end.rows, partial.row_count);
+        Ok(partial)
+    }
+
+    fn fail(&self, number: u64, error: Error) {
+        self.blocks.lock().unwrap_or_else(PoisonError::into_inner).fail(number, error);
+    }
+
+    fn tell(&self, read_bytes: u64, rows: u64) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.read_bytes = seen.read_bytes.max(read_bytes).min(self.size_bytes);
+        seen.rows += rows;
+        if let Some(progress) = &self.options.progress {
+            progress(*seen);
+        }
+    }
+
+    fn finish(self) -> Result<(Partial, Recipe), Error> {
+        let supply = self.blocks.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, error)) = supply.failed {
+            return Err(error);
+        }
+        let partial = self.tree.finish(|ours, theirs| ours.merge(theirs));
+        let mut partial = partial.unwrap_or_else(|| Partial::new(self.layout));
+        let mut warnings: Vec<_> = supply.blocks.warnings().into_iter().map(finish::warning).collect();
+        add_warnings(&mut warnings, std::mem::take(&mut partial.warnings), 0);
+        partial.warnings = warnings;
+        Ok((partial, finish::recipe_message(supply.blocks.recipe())))
     }
 }
 
-fn sample_cell(cells: &StringArray, row: usize, bytes: usize) -> String {
-    if cells.is_null(row) {
-        return String::new();
-    }
-    let cell = cells.value(row);
-    cell[..cell.floor_char_boundary(bytes)].to_owned()
-}
-
-/// The type that a file declares for a column; nothing for text, whose cells speak for themselves.
-fn declared(kind: &DataType) -> Option<StructuralType> {
-    match kind {
-        DataType::Dictionary(_, values) => declared(values),
-        DataType::Decimal32(_, scale)
-        | DataType::Decimal64(_, scale)
-        | DataType::Decimal128(_, scale)
-        | DataType::Decimal256(_, scale) => {
-            Some(if *scale <= 0 { StructuralType::Integer } else { StructuralType::Float })
-        }
-        DataType::Boolean => Some(StructuralType::Boolean),
-        DataType::Date32 | DataType::Date64 => Some(StructuralType::Date),
-        DataType::Time32(_) | DataType::Time64(_) => Some(StructuralType::Time),
-        DataType::Timestamp(..) => Some(StructuralType::Timestamp),
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
-            Some(StructuralType::Binary)
-        }
-        kind if kind.is_integer() => Some(StructuralType::Integer),
-        kind if kind.is_floating() => Some(StructuralType::Float),
-        kind if kind.is_nested() => Some(StructuralType::Nested),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use arrow::array::ArrayRef;
-    use proptest::prelude::*;
-    use table::Format;
-
-    use super::*;
-
-    fn profile_in_pieces(cells: &[Option<String>], pieces: &[usize]) -> StoredProfile {
-        let column: ArrayRef = Arc::new(cells.iter().map(Option::as_deref).collect::<StringArray>());
-        let whole =
-            RecordBatch::try_from_iter_with_nullable([("lat", column.clone(), true), ("lon", column, true)]).unwrap();
-        let recipe = Recipe {
-            gzip: false,
-            format: Format::Csv,
-            encoding: None,
-            delimiter: Some(','),
-            quote: None,
-            header: true,
-        };
-        let options = Options { memory_bytes: 1, ..Options::default() };
-        let mut engine = Engine::new(&whole.schema(), &recipe, Digest::of(b"x"), &options);
-        let mut start = 0;
-        for piece in pieces.iter().chain([&usize::MAX]) {
-            let length = (*piece).min(whole.num_rows() - start);
-            engine.add(&whole.slice(start, length), false).unwrap();
-            start += length;
-        }
-        engine.finish(&recipe, Vec::new(), Digest::of(b"x"), 0)
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(32))]
-
-        #[test]
-        fn batches_leave_no_trace(
-            cells in prop::collection::vec(prop::option::of("[0-9]{1,3}|[0-9]\\.[0-9]|NA|[a-c]"), 1..2_000),
-            pieces in prop::collection::vec(1usize..300, 0..10),
-        ) {
-            prop_assert_eq!(profile_in_pieces(&cells, &pieces), profile_in_pieces(&cells, &[]));
+impl Supply {
+    fn fail(&mut self, number: u64, error: Error) {
+        if self.failed.as_ref().is_none_or(|(first, _)| number < *first) {
+            self.failed = Some((number, error));
         }
     }
 }

@@ -16,25 +16,46 @@
 //! Dates and timestamps count as seconds since 1970-01-01T00:00:00Z in numeric summaries, times as seconds since
 //! midnight.
 
+mod blocks;
 mod budget;
 mod calendar;
 mod cell;
+mod cells;
+mod clusters;
 mod column;
 mod datetime;
 mod decide;
+mod describe;
 mod engine;
 mod error;
+mod figures;
 mod finish;
+mod geometry;
+mod keys;
 mod longitude;
+mod native;
+mod normal;
 mod number;
+mod numbers;
 mod options;
+mod order;
+mod partial;
+mod rows;
+mod span;
 mod spatial;
+mod split;
 mod spread;
+mod state;
+mod summary;
+mod time;
+mod tokens;
+mod tree;
 
-pub use engine::profile;
+pub use engine::{append, profile, profile_with_state};
 pub use error::Error;
 pub use options::{Options, Progress};
+pub use state::State;
 pub use table::{CancelFlag, Hint, Limits};
 
 /// The version of the engine. Profiles of different versions are not compared; raise it with every change of results.
-pub const ENGINE_VERSION: &str = "1";
+pub const ENGINE_VERSION: &str = "2";

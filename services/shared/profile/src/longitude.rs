@@ -1,5 +1,7 @@
 //! The shortest arc of longitudes.
 
+use sketch::{Corrupt, Reader, Writer};
+
 /// Buckets of a tenth of a degree.
 const BUCKETS: usize = 3_600;
 
@@ -23,6 +25,32 @@ impl Arc {
         let index = (((longitude + 180.0) * 10.0) as usize).min(BUCKETS - 1);
         let (least, greatest) = self.buckets[index].unwrap_or((longitude, longitude));
         self.buckets[index] = Some((least.min(longitude), greatest.max(longitude)));
+    }
+
+    /// Takes the longitudes of `other`.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (least, greatest) in other.buckets.iter().flatten() {
+            self.add(*least);
+            self.add(*greatest);
+        }
+    }
+
+    pub(crate) fn encode(&self, out: &mut Writer) {
+        let filled: Vec<&(f64, f64)> = self.buckets.iter().flatten().collect();
+        out.number(filled.len() as u64);
+        for (least, greatest) in filled {
+            out.double(*least);
+            out.double(*greatest);
+        }
+    }
+
+    pub(crate) fn decode(from: &mut Reader<'_>) -> Result<Self, Corrupt> {
+        let mut arc = Self::default();
+        for _ in 0..from.length(16)? {
+            arc.add(from.double()?);
+            arc.add(from.double()?);
+        }
+        Ok(arc)
     }
 
     /// The western and the eastern end; nothing when there was no longitude.

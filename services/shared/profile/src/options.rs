@@ -1,6 +1,7 @@
 //! What a caller may choose.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 
 use table::{CancelFlag, Limits};
 use types::Digest;
@@ -15,9 +16,13 @@ pub struct Options {
     pub memory_bytes: usize,
     /// How many rows to sample.
     pub sample_rows: usize,
+    /// Whether the profile holds a sketch of each column's values, to compare with those of other tables.
+    pub value_sketches: bool,
+    /// On how many threads to profile. The profile does not depend on it.
+    pub threads: NonZeroUsize,
     /// Ends the run early.
     pub cancel: CancelFlag,
-    /// Called after every batch of rows.
+    /// Called after every block of rows, from whichever thread has read it; never twice at once.
     pub progress: Option<Box<dyn Fn(Progress) + Send + Sync>>,
 }
 
@@ -26,8 +31,10 @@ impl Default for Options {
         Self {
             digest: None,
             limits: Limits::default(),
-            memory_bytes: 192 << 20,
+            memory_bytes: 128 << 20,
             sample_rows: 20,
+            value_sketches: false,
+            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             cancel: CancelFlag::default(),
             progress: None,
         }
@@ -41,6 +48,7 @@ impl fmt::Debug for Options {
             .field("limits", &self.limits)
             .field("memory_bytes", &self.memory_bytes)
             .field("sample_rows", &self.sample_rows)
+            .field("threads", &self.threads)
             .finish_non_exhaustive()
     }
 }

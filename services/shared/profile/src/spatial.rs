@@ -1,10 +1,9 @@
 //! Which columns are latitudes and longitudes, and what box their points fill.
 
-use arrow::array::StringArray;
+use sketch::{Corrupt, Reader, Writer};
 use types::BoundingBox;
 
 use crate::longitude::Arc;
-use crate::number::{self, Number};
 
 /// What the name of a column says about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +23,7 @@ pub(crate) enum Axis {
 }
 
 /// A column of latitudes and its column of longitudes, by position, with what their points fill.
+#[derive(Debug, Clone)]
 pub(crate) struct Pair {
     pub(crate) latitude: usize,
     pub(crate) longitude: usize,
@@ -88,15 +88,39 @@ pub(crate) fn pairs(names: &[Option<Named>]) -> Vec<Pair> {
 }
 
 impl Pair {
-    /// Takes the cells of the next rows.
-    pub(crate) fn add_all(&mut self, latitudes: &StringArray, longitudes: &StringArray, decimal_comma: bool) {
-        for (latitude, longitude) in latitudes.iter().zip(longitudes.iter()) {
-            if let (Some(latitude), Some(longitude)) =
-                (degrees(latitude, 90.0, decimal_comma), degrees(longitude, 360.0, decimal_comma))
-            {
-                self.add(latitude, longitude);
+    /// Takes the numbers of the next rows, NaN where a cell is none.
+    pub(crate) fn add_all(&mut self, latitudes: &[f64], longitudes: &[f64]) {
+        for (latitude, longitude) in latitudes.iter().zip(longitudes) {
+            if latitude.abs() <= 90.0 && longitude.abs() <= 360.0 {
+                self.add(*latitude, *longitude);
             }
         }
+    }
+
+    /// Takes the points of the same columns in other rows.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.points += other.points;
+        self.north_south = match (self.north_south, other.north_south) {
+            (Some(ours), Some(theirs)) => Some((ours.0.min(theirs.0), ours.1.max(theirs.1))),
+            (ours, theirs) => ours.or(theirs),
+        };
+        self.arc.merge(&other.arc);
+    }
+
+    pub(crate) fn encode(&self, out: &mut Writer) {
+        out.number(self.points);
+        out.optional(self.north_south, |out, (south, north)| {
+            out.double(south);
+            out.double(north);
+        });
+        self.arc.encode(out);
+    }
+
+    pub(crate) fn decode(&mut self, from: &mut Reader<'_>) -> Result<(), Corrupt> {
+        self.points = from.number()?;
+        self.north_south = from.optional(|from| Ok((from.double()?, from.double()?)))?;
+        self.arc = Arc::decode(from)?;
+        Ok(())
     }
 
     fn add(&mut self, latitude: f64, longitude: f64) {
@@ -117,11 +141,6 @@ impl Pair {
         let (west, east) = self.arc.ends()?;
         Some(BoundingBox { west, south, east, north })
     }
-}
-
-fn degrees(cell: Option<&str>, limit: f64, decimal_comma: bool) -> Option<f64> {
-    let (Number::Integer(value) | Number::Float(value)) = number::parse(cell?.trim(), decimal_comma)?;
-    (value.abs() <= limit).then_some(value)
 }
 
 #[cfg(test)]

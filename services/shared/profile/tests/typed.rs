@@ -45,7 +45,10 @@ fn declared_types_stand() {
     ]);
     let types: Vec<StructuralType> = stored.columns.iter().map(|column| column.structural_type()).collect();
     use StructuralType::*;
-    assert_eq!(types, [Integer, Float, Float, Boolean, Date, Time, Timestamp, Binary, Nested, Text, Date, Missing]);
+    assert_eq!(
+        types,
+        [Integer, Float, Decimal, Boolean, Date, Time, TimestampWithZone, Binary, Nested, Text, Date, Missing]
+    );
     let column = |name: &str| stored.columns.iter().find(|column| column.column == name).unwrap();
     assert_eq!((column("integer").present_count, column("integer").missing_count), (2, 1));
     assert_eq!((column("float").present_count, column("float").missing_count), (2, 1));

@@ -1,26 +1,40 @@
 //! Mergeable summaries of values with known error.
 //!
-//! Each summary takes values one by one, in bounded memory, and merges with another of its kind. It is exact as long as
-//! it fits its memory, says so by an error of 0, and tells its error from then on. Nothing here draws from a random
-//! source: the same values in the same order give the same summary, on every machine and in every process, because
-//! profiles are stored under the digest of their input.
+//! Each summary takes values, in bounded memory, merges with another of its kind, and can be written to bytes and read
+//! back. It is exact as long as it fits its memory, says so by an error of 0, and tells its error from then on. Nothing
+//! here draws from a random source: the same values in the same order give the same summary, on every machine and in
+//! every process, because profiles are stored under the digest of their input. Values are known by their 64-bit
+//! [`hash`], which is the same everywhere, so summaries of different files compare and merge.
 //!
-//! | summary | tells | error |
-//! |---|---|---|
-//! | [`ValueCounts`] | distinct values, most frequent values | relative standard error; count error |
-//! | [`Quantiles`] | values by rank | rank error |
-//! | [`Moments`] | count, min, max, mean, standard deviation | that of double arithmetic |
-//! | [`Reservoir`] | a uniform sample | none |
+//! | summary | tells | error | merge |
+//! |---|---|---|---|
+//! | [`Distinct`] | how many distinct values there are | relative standard error | as if seen at once |
+//! | [`DistinctSample`] | a uniform sample of them with exact counts; [`overlap`] of two columns | interval of 95 % | as if seen at once |
+//! | [`Frequent`] | the most frequent values | count error | within the error |
+//! | [`Quantiles`] | values by rank | rank error | within the error |
+//! | [`Moments`] | count, min, max, mean, standard deviation | that of double arithmetic | to about 1e-15 |
+//! | [`Sums`] | the sum of decimals | none | as if seen at once |
+//! | [`PlaceSample`] | a uniform sample of rows | none | as if seen at once |
 
-mod counts;
+mod codec;
+mod distinct;
+mod frequent;
 mod hash;
 mod moments;
+mod overlap;
+mod places;
 mod quantiles;
-mod reservoir;
 mod rng;
+mod sample;
+mod sums;
 
-pub use counts::{Estimate, TopValue, ValueCounts};
-pub use hash::hash;
+pub use codec::{Corrupt, Reader, Writer};
+pub use distinct::{Distinct, Estimate};
+pub use frequent::{Counted, Frequent, TopValue};
+pub use hash::{hash, mix};
 pub use moments::Moments;
-pub use quantiles::Quantiles;
-pub use reservoir::Reservoir;
+pub use overlap::{Interval, Overlap, overlap, share};
+pub use places::PlaceSample;
+pub use quantiles::{Quantiles, at_ranks};
+pub use sample::{DistinctSample, Sampled};
+pub use sums::{Decimal, MAX_PLACES, Sums};

@@ -1,5 +1,6 @@
 //! Values by rank.
 
+use crate::codec::{Corrupt, Reader, Writer};
 use crate::rng::SplitMix;
 
 /// The least capacity of a level.
@@ -16,8 +17,9 @@ const LEAST: usize = 8;
 pub struct Quantiles {
     k: usize,
     count: u64,
-    /// A number on level `h` stands for `2^h` numbers.
-    levels: Vec<Vec<f64>>,
+    /// A number on level `h` stands for `2^h` numbers. Numbers are kept as keys that sort like them; all levels but the
+    /// first are sorted.
+    levels: Vec<Vec<i64>>,
     retained: usize,
     capacity: usize,
     coin: SplitMix,
@@ -30,31 +32,45 @@ impl Quantiles {
         Self { k, count: 0, levels: vec![Vec::new()], retained: 0, capacity: k, coin: SplitMix::new(k as u64) }
     }
 
-    /// Takes one number, which must not be NaN.
-    pub fn add(&mut self, value: f64) {
-        if self.retained >= self.capacity {
-            self.compress();
+    /// Takes numbers, of which none may be NaN.
+    pub fn add_all(&mut self, mut values: &[f64]) {
+        self.count += values.len() as u64;
+        while !values.is_empty() {
+            while self.retained >= self.capacity {
+                self.compress();
+            }
+            let (now, later) = values.split_at(values.len().min(self.capacity - self.retained));
+            self.levels[0].extend(now.iter().map(|value| key(*value)));
+            self.retained += now.len();
+            values = later;
         }
-        self.levels[0].push(value);
-        self.retained += 1;
-        self.count += 1;
+    }
+
+    /// Takes a number, which must not be NaN, `count` times: once on the level of each bit of `count`.
+    pub fn add(&mut self, value: f64, count: u64) {
+        self.count += count;
+        let key = key(value);
+        for level in (0..64).filter(|level| count >> level & 1 == 1) {
+            self.grow(level + 1);
+            let values = &mut self.levels[level];
+            let at = if level == 0 { values.len() } else { values.partition_point(|other| *other < key) };
+            values.insert(at, key);
+            self.retained += 1;
+        }
+        self.shrink();
     }
 
     /// Takes what `other` has seen. The error is that of the smaller `k`.
     pub fn merge(&mut self, other: &Self) {
         self.k = self.k.min(other.k);
+        self.grow(other.levels.len());
         for (level, values) in other.levels.iter().enumerate() {
-            if self.levels.len() == level {
-                self.levels.push(Vec::new());
-            }
-            self.levels[level].extend_from_slice(values);
+            self.join(level, values);
         }
         self.count += other.count;
         self.retained += other.retained;
         self.capacity = total_capacity(self.k, self.levels.len());
-        while self.retained > self.capacity {
-            self.compress();
-        }
+        self.shrink();
     }
 
     /// How many numbers were taken.
@@ -67,19 +83,44 @@ impl Quantiles {
         if self.levels.len() == 1 { 0.0 } else { (2.296 / (self.k as f64).powf(0.9021)).min(1.0) }
     }
 
-    /// The values at `ranks`, each 0 to 1: the least value that at least that share of the numbers does not exceed.
-    /// Empty when no number was taken. Ranks 0 and 1 give retained numbers, so ask [`crate::Moments`] for the extremes.
-    pub fn values(&self, ranks: &[f64]) -> Vec<f64> {
-        let mut weighted: Vec<(f64, u64)> = Vec::with_capacity(self.retained);
+    /// The numbers that are kept, by rising value, each with how many it stands for.
+    pub fn weighted(&self) -> Vec<(f64, u64)> {
+        let mut weighted: Vec<(i64, u64)> = Vec::with_capacity(self.retained);
         for (level, values) in self.levels.iter().enumerate() {
             weighted.extend(values.iter().map(|value| (*value, 1u64 << level)));
         }
-        if weighted.is_empty() {
-            return Vec::new();
+        weighted.sort_by_key(|(value, _)| *value);
+        weighted.into_iter().map(|(value, weight)| (number(value), weight)).collect()
+    }
+
+    /// The values at `ranks`; see [`at_ranks`]. Ranks 0 and 1 give retained numbers, so ask [`crate::Moments`] for the
+    /// extremes.
+    pub fn values(&self, ranks: &[f64]) -> Vec<f64> {
+        at_ranks(&self.weighted(), ranks)
+    }
+
+    fn grow(&mut self, height: usize) {
+        if self.levels.len() < height {
+            self.levels.resize(height, Vec::new());
+            self.capacity = total_capacity(self.k, height);
         }
-        weighted.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let total: u64 = weighted.iter().map(|(_, weight)| weight).sum();
-        ranks.iter().map(|rank| at_rank(&weighted, total, *rank)).collect()
+    }
+
+    fn shrink(&mut self) {
+        while self.retained > self.capacity {
+            self.compress();
+        }
+    }
+
+    /// Adds values to a level; sorted ones, but for the first.
+    fn join(&mut self, level: usize, values: &[i64]) {
+        let ours = &mut self.levels[level];
+        let sorted = level > 0 && !ours.is_empty() && !values.is_empty();
+        ours.extend_from_slice(values);
+        if sorted {
+            // Finds the two runs and merges them.
+            ours.sort();
+        }
     }
 
     /// Halves the lowest level that is full, and thereby the numbers that it stands for twice.
@@ -87,31 +128,89 @@ impl Quantiles {
         let height = self.levels.len();
         let full = (0..height).find(|level| self.levels[*level].len() >= level_capacity(self.k, height, *level));
         let level = full.unwrap_or(0);
-        if level + 1 == height {
-            self.levels.push(Vec::new());
-            self.capacity = total_capacity(self.k, self.levels.len());
-        }
+        self.grow(level + 2);
         let mut values = std::mem::take(&mut self.levels[level]);
-        values.sort_unstable_by(f64::total_cmp);
+        if level == 0 {
+            values.sort_unstable();
+        }
         let odd_one = if values.len() % 2 == 1 { values.pop() } else { None };
         let start = (self.coin.next() >> 63) as usize;
-        let kept = values.len() / 2;
-        self.levels[level + 1].extend(values.iter().skip(start).step_by(2));
-        self.levels[level].extend(odd_one);
-        self.retained -= kept;
+        let kept: Vec<i64> = values.iter().skip(start).step_by(2).copied().collect();
+        self.retained -= values.len() - kept.len();
+        self.join(level + 1, &kept);
+        values.clear();
+        values.extend(odd_one);
+        self.levels[level] = values;
+    }
+
+    /// Appends the sketch.
+    pub fn encode(&self, out: &mut Writer) {
+        out.number(self.k as u64);
+        out.number(self.count);
+        out.word(self.coin.state());
+        out.number(self.levels.len() as u64);
+        for level in &self.levels {
+            out.number(level.len() as u64);
+            level.iter().for_each(|value| out.word(*value as u64));
+        }
+    }
+
+    /// Reads an appended sketch.
+    pub fn decode(from: &mut Reader<'_>) -> Result<Self, Corrupt> {
+        let k = usize::try_from(from.number()?).map_err(|_| from.corrupt())?;
+        let (count, coin) = (from.number()?, SplitMix::new(from.word()?));
+        let height = from.length(1)?;
+        if !(1..=64).contains(&height) || !(LEAST..1 << 32).contains(&k) {
+            return Err(from.corrupt());
+        }
+        let mut levels = Vec::with_capacity(height);
+        let mut weight: u64 = 0;
+        for level in 0..height {
+            let values: Result<Vec<i64>, Corrupt> =
+                (0..from.length(8)?).map(|_| from.word().map(|word| word as i64)).collect();
+            let mut values = values?;
+            if level > 0 {
+                values.sort();
+            }
+            let here = (values.len() as u64).checked_mul(1 << level).ok_or(from.corrupt())?;
+            weight = weight.checked_add(here).ok_or(from.corrupt())?;
+            levels.push(values);
+        }
+        if weight != count {
+            return Err(from.corrupt());
+        }
+        let retained = levels.iter().map(Vec::len).sum();
+        Ok(Self { k, count, retained, capacity: total_capacity(k, height), levels, coin })
     }
 }
 
-fn at_rank(weighted: &[(f64, u64)], total: u64, rank: f64) -> f64 {
-    let wanted = ((rank * total as f64).ceil() as u64).clamp(1, total);
+/// The values at `ranks`, each 0 to 1: the least value that at least that share of the numbers does not exceed. The
+/// numbers come by rising value, each with how many it stands for; without any the result is empty.
+pub fn at_ranks(weighted: &[(f64, u64)], ranks: &[f64]) -> Vec<f64> {
     let mut below = 0;
-    for (value, weight) in weighted {
-        below += weight;
-        if below >= wanted {
-            return *value;
-        }
-    }
-    weighted[weighted.len() - 1].0
+    let sums: Vec<u64> = weighted
+        .iter()
+        .map(|(_, weight)| {
+            below += weight;
+            below
+        })
+        .collect();
+    let total = below;
+    let at = |rank: &f64| {
+        let wanted = ((rank * total as f64).ceil() as u64).clamp(1, total);
+        weighted[sums.partition_point(|sum| *sum < wanted)].0
+    };
+    if weighted.is_empty() { Vec::new() } else { ranks.iter().map(at).collect() }
+}
+
+/// A key that sorts like the number.
+fn key(number: f64) -> i64 {
+    let bits = number.to_bits() as i64;
+    bits ^ (((bits >> 63) as u64) >> 1) as i64
+}
+
+fn number(key: i64) -> f64 {
+    f64::from_bits((key ^ (((key >> 63) as u64) >> 1) as i64) as u64)
 }
 
 fn level_capacity(k: usize, height: usize, level: usize) -> usize {
@@ -131,7 +230,7 @@ mod tests {
 
     fn of(k: usize, values: impl IntoIterator<Item = f64>) -> Quantiles {
         let mut sketch = Quantiles::new(k);
-        values.into_iter().for_each(|value| sketch.add(value));
+        sketch.add_all(&values.into_iter().collect::<Vec<f64>>());
         sketch
     }
 
@@ -142,9 +241,10 @@ mod tests {
 
     #[test]
     fn few_numbers_are_ranked_exactly() {
-        let sketch = of(64, [5.0, 1.0, 3.0, 2.0, 4.0]);
-        assert_eq!(sketch.values(&[0.0, 0.5, 1.0]), [1.0, 3.0, 5.0]);
+        let sketch = of(64, [5.0, 1.0, -3.0, 2.0, 4.0]);
+        assert_eq!(sketch.values(&[0.0, 0.5, 1.0]), [-3.0, 2.0, 5.0]);
         assert_eq!(sketch.rank_error(), 0.0);
+        assert!(of(64, []).values(&[0.5]).is_empty());
     }
 
     #[test]
@@ -161,19 +261,30 @@ mod tests {
 
     #[test]
     fn every_number_keeps_its_weight() {
-        let sketch = of(32, mixed(12_345));
+        let mut sketch = of(32, mixed(12_345));
+        sketch.add(7.0, 100_000);
         let weight: u64 = sketch.levels.iter().enumerate().map(|(level, v)| (v.len() as u64) << level).sum();
-        assert_eq!(weight, 12_345);
+        assert_eq!((weight, sketch.count()), (112_345, 112_345));
         assert_eq!(sketch.retained, sketch.levels.iter().map(Vec::len).sum::<usize>());
+        assert_eq!(sketch.values(&[0.5]), [7.0]);
     }
 
     proptest! {
+        #[test]
+        fn keys_sort_like_numbers(a in any::<f64>(), b in any::<f64>()) {
+            prop_assert_eq!(key(a).cmp(&key(b)), a.total_cmp(&b));
+            prop_assert_eq!(number(key(a)).to_bits(), a.to_bits());
+        }
+
         #[test]
         fn merged_halves_stay_within_the_error(n in 2u64..20_000, share in 0.0..1.0f64) {
             let cut = (n as f64 * share) as usize;
             let mut merged = of(256, mixed(n).take(cut));
             merged.merge(&of(256, mixed(n).skip(cut)));
             prop_assert_eq!(merged.count(), n);
+            let mut out = Writer::default();
+            merged.encode(&mut out);
+            let merged = Quantiles::decode(&mut Reader::new(&out.finish())).unwrap();
             // Counted in ranks, where one is exactly one: as shares, both sides would be rounded.
             let n = n as f64;
             let median = merged.values(&[0.5])[0];

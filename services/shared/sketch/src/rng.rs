@@ -19,8 +19,8 @@ impl SplitMix {
         z ^ (z >> 31)
     }
 
-    /// A number below `bound`; the bias is below `bound / 2^64`.
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
+    /// What [`SplitMix::new`] takes to go on from here.
+    pub(crate) fn state(&self) -> u64 {
+        self.0
     }
 }

@@ -1,0 +1,113 @@
+//! Rows as wholes: which of them are alike, and which columns tell them apart.
+
+use sketch::{Corrupt, DistinctSample, Reader, Writer, mix};
+
+/// How many rows are sampled for each question.
+const ROWS: usize = 1_024;
+/// How many columns are looked at in pairs.
+const PAIRED: usize = 6;
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The hashes of the rows of a batch, column after column.
+pub(crate) struct RowHashes<'a> {
+    exact: &'a mut [u64],
+    normal: &'a mut [u64],
+    /// The column's own hashes, where it is looked at in pairs.
+    own: Option<&'a mut Vec<u64>>,
+}
+
+impl RowHashes<'_> {
+    /// Takes the hash of a cell, and that of its normalised value.
+    pub(crate) fn add(&mut self, row: usize, exact: u64, normal: u64) {
+        self.exact[row] = (self.exact[row] ^ exact).wrapping_mul(STEP).rotate_left(29);
+        self.normal[row] = (self.normal[row] ^ normal).wrapping_mul(STEP).rotate_left(29);
+        if let Some(own) = &mut self.own {
+            own.push(exact);
+        }
+    }
+}
+
+/// Samples of distinct rows and of distinct pairs of cells, with how often each occurs.
+#[derive(Debug, Clone)]
+pub(crate) struct Rows {
+    /// Rows cell by cell.
+    pub(crate) exact: DistinctSample,
+    /// Rows with normalised cells.
+    pub(crate) normal: DistinctSample,
+    /// Pairs of the first columns.
+    pub(crate) pairs: Vec<(usize, usize, DistinctSample)>,
+}
+
+/// Room for the hashes of a batch.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    exact: Vec<u64>,
+    normal: Vec<u64>,
+    own: Vec<Vec<u64>>,
+}
+
+impl Scratch {
+    /// Begins a batch.
+    pub(crate) fn begin(&mut self, rows: usize, columns: usize) {
+        for hashes in [&mut self.exact, &mut self.normal] {
+            hashes.clear();
+            hashes.resize(rows, 0);
+        }
+        self.own.resize(columns.min(PAIRED), Vec::new());
+        self.own.iter_mut().for_each(Vec::clear);
+    }
+
+    /// Where the cells of a column go.
+    pub(crate) fn of_column(&mut self, column: usize) -> RowHashes<'_> {
+        RowHashes { exact: &mut self.exact, normal: &mut self.normal, own: self.own.get_mut(column) }
+    }
+}
+
+impl Rows {
+    pub(crate) fn new(columns: usize) -> Self {
+        let first = columns.min(PAIRED);
+        let both = (0..first).flat_map(|a| (a + 1..first).map(move |b| (a, b)));
+        Self {
+            exact: DistinctSample::new(ROWS),
+            normal: DistinctSample::new(ROWS),
+            // A table of two columns is its only pair: the rows tell the same.
+            pairs: both.filter(|_| columns > 2).map(|(a, b)| (a, b, DistinctSample::new(ROWS))).collect(),
+        }
+    }
+
+    /// Takes the rows of a batch.
+    pub(crate) fn add(&mut self, batch: &Scratch) {
+        batch.exact.iter().for_each(|hash| self.exact.offer(mix(*hash), 1, ""));
+        batch.normal.iter().for_each(|hash| self.normal.offer(mix(*hash), 1, ""));
+        for (a, b, sample) in &mut self.pairs {
+            let (first, second) = (&batch.own[*a], &batch.own[*b]);
+            for (one, other) in first.iter().zip(second) {
+                sample.offer(mix(one.wrapping_mul(STEP) ^ other.rotate_left(17)), 1, "");
+            }
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.exact.merge(&other.exact);
+        self.normal.merge(&other.normal);
+        for ((_, _, ours), (_, _, theirs)) in self.pairs.iter_mut().zip(&other.pairs) {
+            ours.merge(theirs);
+        }
+    }
+
+    pub(crate) fn encode(&self, out: &mut Writer) {
+        self.exact.encode(out);
+        self.normal.encode(out);
+        self.pairs.iter().for_each(|(_, _, sample)| sample.encode(out));
+    }
+
+    pub(crate) fn decode(from: &mut Reader<'_>, columns: usize) -> Result<Self, Corrupt> {
+        let mut rows = Self::new(columns);
+        rows.exact = DistinctSample::decode(from)?;
+        rows.normal = DistinctSample::decode(from)?;
+        for (_, _, sample) in &mut rows.pairs {
+            *sample = DistinctSample::decode(from)?;
+        }
+        Ok(rows)
+    }
+}
