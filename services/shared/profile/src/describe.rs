@@ -36,6 +36,7 @@ pub(crate) fn column(index: usize, name: &str, summary: &Summary<'_>, decision: 
         column: name.to_owned(),
         structural_type: kind.into(),
         semantic_types: Vec::new(),
+        semantic_findings: Vec::new(),
         present_count: signed(summary.present() - repeated),
         missing_count: signed(summary.missing() + repeated),
         misfit_count: signed(misfits - repeated),

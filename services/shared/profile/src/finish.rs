@@ -53,8 +53,9 @@ pub(crate) fn profile(
             summary.keep_tokens();
         }
         warnings.extend(column_warnings(name, &summary, &decision));
-        let Described { profile, spectrum } = describe::column(index, name, &summary, &decision, columns_of(layout));
+        let Described { mut profile, spectrum } = describe::column(index, name, &summary, &decision, columns_of(layout));
         temporal_coverage.extend(time::coverage(name, &decision, &summary, spectrum.as_ref()));
+        crate::semantic::describe(&mut profile, &summary.sample.values());
         columns.push(profile);
         if options.value_sketches {
             value_sketches.push(value_sketch(&summary.sample));
@@ -102,7 +103,11 @@ fn recognise_places(layout: &Layout, partial: &Partial, columns: &mut [ColumnPro
                 Axis::Latitude => SemanticType::Latitude,
                 Axis::Longitude => SemanticType::Longitude,
             };
-            columns[index].semantic_types.push(meaning.into());
+            let meaning = i32::from(meaning);
+            let known = &mut columns[index].semantic_types;
+            if !known.contains(&meaning) {
+                known.push(meaning);
+            }
         }
     }
     // The first of equals: columns to the left are the more important ones.

@@ -41,6 +41,7 @@ mod options;
 mod order;
 mod partial;
 mod rows;
+pub mod semantic;
 mod span;
 mod spatial;
 mod split;

@@ -1,0 +1,50 @@
+//! From the profile of a column to the view that recognition reads, and back.
+
+use proto::profiling::v1::{ColumnProfile, SemanticFinding, StructuralType};
+use sketch::Sampled;
+
+use super::{ColumnView, Finding, Numbers, recognise};
+
+/// The first finding counts as recognised from here on.
+const RECOGNISED: f64 = 0.5;
+
+/// Puts into the profile of a column what its values may mean, which a uniform sample of them shows. A type that is
+/// recognised already is kept, and not doubled.
+pub(crate) fn describe(column: &mut ColumnProfile, sample: &[Sampled]) {
+    let sample: Vec<(&str, u64)> = sample.iter().map(|value| (&*value.text, value.count)).collect();
+    let top: Vec<(&str, u64)> =
+        column.top_values.iter().map(|top| (top.value.as_str(), u64::try_from(top.count).unwrap_or(0))).collect();
+    let view = ColumnView {
+        name: &column.column,
+        structural: StructuralType::try_from(column.structural_type).unwrap_or(StructuralType::Text),
+        present: u64::try_from(column.present_count).unwrap_or(0),
+        distinct: column.distinct_count.as_ref().map_or(0.0, |distinct| distinct.value),
+        sample: &sample,
+        top: &top,
+        numeric: column.numeric.as_ref().map(|n| Numbers { min: n.min, max: n.max, mean: n.mean }),
+    };
+    let findings = recognise(&view);
+    let first = findings.first().filter(|finding| finding.confidence >= RECOGNISED);
+    if let Some(first) = first.map(|first| i32::from(first.semantic_type))
+        && !column.semantic_types.contains(&first)
+    {
+        column.semantic_types.push(first);
+    }
+    column.semantic_findings = findings.into_iter().map(SemanticFinding::from).collect();
+}
+
+impl From<Finding> for SemanticFinding {
+    fn from(finding: Finding) -> Self {
+        Self {
+            semantic_type: finding.semantic_type.into(),
+            confidence: finding.confidence,
+            matched_share: finding.matched.value,
+            matched_share_low: finding.matched.low,
+            matched_share_high: finding.matched.high,
+            tested_count: i64::try_from(finding.tested).unwrap_or(i64::MAX),
+            evidence: finding.evidence,
+            personal_data: finding.personal.into(),
+            language: finding.language.unwrap_or_default().to_owned(),
+        }
+    }
+}
