@@ -4,7 +4,7 @@
 #   integration-tests/bench.sh                                     the whole bench, some minutes
 #   integration-tests/bench.sh --records 500 --starts 1 --rounds 1 --calls 200    a quick look
 #   integration-tests/bench.sh --datasets 50 --runs 5              a quick look at what takes the longest
-#   integration-tests/bench.sh --only start|size|search|edge|path|latency|envoy|memory       one part of it
+#   integration-tests/bench.sh --only start|size|search|edge|events|path|latency|envoy|memory       one part of it
 #   integration-tests/bench.sh --with-envoy …                      installs Envoy, the peer of the gateway, beforehand
 #
 # Each row is a figure that was set as a goal, or one that explains it: the median, what to reach, and how many runs or
@@ -14,8 +14,9 @@
 # target/tmp and removed. Ctrl-C or SIGTERM ends it early: its mesh ends with it, and the table shows what was measured
 # by then. Nothing is judged here, so nothing fails because it is slow; the table is not kept in the repository either.
 #
-# Needs Rust, a C compiler and `strip`. The mesh of many processes needs nats-server, weed and PostgreSQL as well, which
-# run.sh installs; where one is missing, its rows say so. Progress goes to stderr. The bench itself is benches/mesh/main.rs.
+# Needs Rust, a C compiler and `strip`. The part `events` and the mesh of many processes need nats-server, weed and
+# PostgreSQL as well, which run.sh installs; where one is missing, its rows say so. Progress goes to stderr. The bench
+# itself is benches/mesh/main.rs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

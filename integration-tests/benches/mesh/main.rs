@@ -14,6 +14,7 @@ mod client;
 mod corpus;
 mod door;
 mod edge;
+mod events;
 mod figures;
 mod kernel;
 mod latency;
@@ -56,10 +57,10 @@ struct Options {
     only: Option<String>,
 }
 
-const PARTS: [&str; 8] = ["start", "size", "search", "edge", "path", "latency", "envoy", "memory"];
+const PARTS: [&str; 9] = ["start", "size", "search", "edge", "events", "path", "latency", "envoy", "memory"];
 const USAGE: &str = "usage: mesh --bench --binary PATH [--records N] [--starts N] [--rounds N] [--calls N] \
                      [--datasets N] [--dataset-bytes N] [--runs N] \
-                     [--only start|size|search|edge|path|latency|envoy|memory]";
+                     [--only start|size|search|edge|events|path|latency|envoy|memory]";
 
 fn main() -> ExitCode {
     // `bench.sh` and `cargo bench` pass `--bench`. `cargo test --benches` runs this too, and shall not wait for it.
@@ -113,6 +114,7 @@ async fn measure(options: &Options, work: &Path, table: &mut Table) -> Result<()
             "size" => table.add(figures::binary_size(&options.binary, work)?),
             "search" => searches::measure(options, work, table).await?,
             "edge" => edge::measure(options, work, table).await?,
+            "events" => events::measure(work, table).await?,
             "path" => whole_path::measure(options, work, table).await?,
             "latency" => latency::measure(options, work, table).await?,
             "envoy" => peer::measure(options, work, table).await?,

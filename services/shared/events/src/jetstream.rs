@@ -200,5 +200,3 @@ impl fmt::Debug for JetStream {
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-pub(crate) use tests::nats as tests_nats;

@@ -25,8 +25,6 @@ mod consumer;
 mod dead_letters;
 mod error;
 mod event;
-#[cfg(test)]
-mod figures;
 mod gauges;
 mod handler;
 mod inbox;

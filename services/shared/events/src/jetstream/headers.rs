@@ -2,8 +2,10 @@
 //!
 //! Source: CloudEvents 1.0.2, NATS protocol binding, binary content mode.
 
+use std::borrow::Cow;
+
 use async_nats::HeaderMap;
-use async_nats::header::NATS_MESSAGE_ID;
+use async_nats::header::{HeaderName, NATS_MESSAGE_ID};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use proto::common::v1::EventEnvelope;
 use types::Timestamp;
@@ -15,34 +17,47 @@ const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 /// What the body of every message is.
 const CONTENT_TYPE: &str = "application/protobuf; proto=millrace.common.v1.EventEnvelope";
 
+// A name that is made from a text each time is allocated each time.
+const SPEC_VERSION: HeaderName = HeaderName::from_static("ce-specversion");
+const ID: HeaderName = HeaderName::from_static("ce-id");
+const SOURCE: HeaderName = HeaderName::from_static("ce-source");
+const TYPE: HeaderName = HeaderName::from_static("ce-type");
+const DATA_CONTENT_TYPE: HeaderName = HeaderName::from_static("ce-datacontenttype");
+const SEQUENCE: HeaderName = HeaderName::from_static("ce-sequence");
+const TIME: HeaderName = HeaderName::from_static("ce-time");
+const SUBJECT: HeaderName = HeaderName::from_static("ce-subject");
+const PARTITION_KEY: HeaderName = HeaderName::from_static("ce-partitionkey");
+const TENANT: HeaderName = HeaderName::from_static("ce-tenant");
+const TRACEPARENT: HeaderName = HeaderName::from_static("ce-traceparent");
+
 /// The headers of `event`. Consumers of ours read the envelope; the headers are for others, and for the server.
 pub(super) fn headers(event: &EventEnvelope) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    headers.insert(NATS_MESSAGE_ID, encoded(&event.id));
-    headers.insert("ce-specversion", "1.0");
-    headers.insert("ce-id", encoded(&event.id));
-    headers.insert("ce-source", encoded(&format!("/millrace/{}", event::service(&event.subject))));
-    headers.insert("ce-type", encoded(&event.subject));
-    headers.insert("ce-datacontenttype", CONTENT_TYPE);
-    headers.insert("ce-sequence", event.sequence.to_string());
+    headers.insert(NATS_MESSAGE_ID, &*encoded(&event.id));
+    headers.insert(SPEC_VERSION, "1.0");
+    headers.insert(ID, &*encoded(&event.id));
+    headers.insert(SOURCE, &*encoded(&format!("/millrace/{}", event::service(&event.subject))));
+    headers.insert(TYPE, &*encoded(&event.subject));
+    headers.insert(DATA_CONTENT_TYPE, CONTENT_TYPE);
+    headers.insert(SEQUENCE, event.sequence.to_string());
     if let Some(time) = event.time.and_then(|time| Timestamp::try_from(time).ok()) {
-        headers.insert("ce-time", time.to_string());
+        headers.insert(TIME, time.to_string());
     }
     for (name, value) in [
-        ("ce-subject", &event.resource),
-        ("ce-partitionkey", &event.key),
-        ("ce-tenant", &event.tenant),
-        ("ce-traceparent", &event.traceparent),
+        (SUBJECT, &event.resource),
+        (PARTITION_KEY, &event.key),
+        (TENANT, &event.tenant),
+        (TRACEPARENT, &event.traceparent),
     ] {
         if !value.is_empty() {
-            headers.insert(name, encoded(value));
+            headers.insert(name, &*encoded(value));
         }
     }
     headers
 }
 
-fn encoded(value: &str) -> String {
-    utf8_percent_encode(value, ENCODED).to_string()
+fn encoded(value: &str) -> Cow<'_, str> {
+    utf8_percent_encode(value, ENCODED).into()
 }
 
 #[cfg(test)]

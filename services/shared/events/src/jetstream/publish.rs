@@ -8,7 +8,7 @@ use async_nats::connection::State;
 use async_nats::header::{NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL, NATS_BATCH_ID, NATS_BATCH_SEQUENCE};
 use async_nats::jetstream::publish::PublishAck;
 use async_nats::jetstream::response::Response;
-use async_nats::{HeaderMap, RequestErrorKind};
+use async_nats::{HeaderMap, RequestErrorKind, Subject};
 use bytes::Bytes;
 use prost::Message as _;
 use proto::common::v1::EventEnvelope;
@@ -32,11 +32,11 @@ const BATCH_INCOMPLETE: u64 = 10176;
 /// The stream holds an event of the batch already.
 const BATCH_HAS_DUPLICATE: u64 = 10201;
 
-/// An event as it travels.
-struct Message {
+/// An event as it travels. Its headers are made when it is sent: kept for a batch, they cost more than to make them.
+struct Message<'e> {
     service: &'static str,
-    subject: String,
-    headers: HeaderMap,
+    subject: Subject,
+    event: &'e EventEnvelope,
     body: Bytes,
 }
 
@@ -63,18 +63,18 @@ impl Bus {
         Ok(positions)
     }
 
-    fn message(&self, event: &EventEnvelope) -> Result<Message, BusError> {
+    fn message<'e>(&self, event: &'e EventEnvelope) -> Result<Message<'e>, BusError> {
         let service = declared_service(&event.subject)?;
         let body = event.encode_to_vec();
         if body.len() > topology::MAX_ENVELOPE_BYTES {
             let limit = topology::MAX_ENVELOPE_BYTES;
             return Err(BusError::TooLarge { id: event.id.clone(), bytes: body.len(), limit });
         }
-        let subject = self.names.subject(&event.subject);
-        Ok(Message { service, subject, headers: headers(event), body: body.into() })
+        let subject = self.names.subject(&event.subject).into();
+        Ok(Message { service, subject, event, body: body.into() })
     }
 
-    async fn publish_batch(&self, batch: &[Message]) -> Result<Vec<u64>, BusError> {
+    async fn publish_batch(&self, batch: &[Message<'_>]) -> Result<Vec<u64>, BusError> {
         let mut pause = FIRST_PAUSE;
         let mut attempt = 1;
         loop {
@@ -92,10 +92,10 @@ impl Bus {
         }
     }
 
-    async fn try_batch(&self, batch: &[Message]) -> Result<Outcome, BusError> {
+    async fn try_batch(&self, batch: &[Message<'_>]) -> Result<Outcome, BusError> {
         let id = uuid::Uuid::new_v4().simple().to_string();
         let mut numbered = batch.iter().enumerate().map(|(index, message)| {
-            let mut headers = message.headers.clone();
+            let mut headers = headers(message.event);
             headers.insert(NATS_BATCH_ID, id.as_str());
             headers.insert(NATS_BATCH_SEQUENCE, (index + 1).to_string());
             (message, headers)
@@ -132,11 +132,11 @@ impl Bus {
     }
 
     /// One after the other, since a failure among several in flight would break the order of its key.
-    async fn publish_singly(&self, messages: &[Message]) -> Result<Vec<u64>, BusError> {
+    async fn publish_singly(&self, messages: &[Message<'_>]) -> Result<Vec<u64>, BusError> {
         let mut positions = Vec::with_capacity(messages.len());
         for message in messages {
             self.must_be_connected()?;
-            let ack = self.request(message, message.headers.clone()).await?;
+            let ack = self.request(message, headers(message.event)).await?;
             let ack = ack.map_err(|refusal| self.api.refused(&refusal))?;
             if !ack.duplicate {
                 *self.single.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
@@ -146,7 +146,11 @@ impl Bus {
         Ok(positions)
     }
 
-    async fn request(&self, message: &Message, headers: HeaderMap) -> Result<Result<PublishAck, Refusal>, BusError> {
+    async fn request(
+        &self,
+        message: &Message<'_>,
+        headers: HeaderMap,
+    ) -> Result<Result<PublishAck, Refusal>, BusError> {
         let request = Request::new().headers(headers).payload(message.body.clone());
         let answer = match self.api.client.send_request(message.subject.clone(), request).await {
             Ok(answer) => answer,

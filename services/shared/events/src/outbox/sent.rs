@@ -31,7 +31,7 @@ pub(crate) struct Unsent {
 pub(crate) async fn unsent(conn: &mut sql::Conn, read: Read, limit: usize) -> Result<Vec<Unsent>, Error> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let end = end(conn).await?;
-    let mut rows: Vec<(i64, String, Vec<u8>)> = Vec::new();
+    let mut rows: Vec<(i64, Vec<u8>)> = Vec::new();
     if read.gaps {
         for (low, high) in gaps(conn, read.after).await? {
             let left = limit - i64::try_from(rows.len()).unwrap_or(i64::MAX);
@@ -40,19 +40,24 @@ pub(crate) async fn unsent(conn: &mut sql::Conn, read: Read, limit: usize) -> Re
     }
     let left = limit - i64::try_from(rows.len()).unwrap_or(i64::MAX);
     rows.extend(between(conn, end.max(read.after), i64::MAX, left).await?);
-    rows.into_iter()
-        .map(|(position, id, bytes)| {
-            let envelope = EventEnvelope::decode(bytes.as_slice()).map_err(|_| Error::Damaged { id })?;
-            Ok(Unsent { position, envelope })
-        })
-        .collect()
+    let mut unsent = Vec::with_capacity(rows.len());
+    for (position, bytes) in rows {
+        let Ok(envelope) = EventEnvelope::decode(bytes.as_slice()) else { return Err(damaged(conn, position).await) };
+        unsent.push(Unsent { position, envelope });
+    }
+    Ok(unsent)
 }
 
-async fn between(conn: &mut sql::Conn, low: i64, high: i64, limit: i64) -> Result<Vec<(i64, String, Vec<u8>)>, Error> {
+async fn damaged(conn: &mut sql::Conn, position: i64) -> Error {
+    let id = sql::query_scalar("SELECT id FROM outbox WHERE position = ?").bind(position).fetch_one(conn).await;
+    id.map_or_else(Error::from, |id| Error::Damaged { id })
+}
+
+async fn between(conn: &mut sql::Conn, low: i64, high: i64, limit: i64) -> Result<Vec<(i64, Vec<u8>)>, Error> {
     if limit <= 0 {
         return Ok(Vec::new());
     }
-    let between = "SELECT position, id, envelope FROM outbox WHERE position > ? AND position < ?
+    let between = "SELECT position, envelope FROM outbox WHERE position > ? AND position < ?
         ORDER BY position LIMIT ?";
     Ok(sql::query_as(between).bind(low).bind(high).bind(limit).fetch_all(conn).await?)
 }
