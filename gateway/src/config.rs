@@ -25,11 +25,15 @@ pub struct Config {
     pub refresh_token_life: Span,
     /// How long a credential is taken for good without asking the store.
     pub credential_cache: Span,
+    /// Connections open at once.
+    pub max_connections: usize,
+    /// Connections open at once from one address.
+    pub max_connections_per_address: usize,
     /// Unary calls under way in this gateway, over all tenants.
     pub concurrent_calls: usize,
     /// Streams under way in this gateway, over all tenants.
     pub concurrent_streams: usize,
-    /// A stream on which nothing is sent for so long ends.
+    /// A stream on which nothing is sent for so long ends; so does a call of whose answer nothing is taken.
     pub stream_idle: Span,
     /// Bounds of password logins.
     pub login: Login,
@@ -95,6 +99,8 @@ impl Config {
             self.refresh_token_life >= self.access_token_life,
             "refresh_token_life is below access_token_life".into(),
         );
+        check(self.max_connections > 0, "max_connections must not be 0".into());
+        check(self.max_connections_per_address > 0, "max_connections_per_address must not be 0".into());
         check(self.concurrent_calls > 0, "concurrent_calls must not be 0".into());
         check(self.concurrent_streams > 0, "concurrent_streams must not be 0".into());
         check(self.login.failures_per_user > 0, "login.failures_per_user must not be 0".into());

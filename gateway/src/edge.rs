@@ -7,6 +7,7 @@
 
 mod body;
 mod limits;
+mod readers;
 mod record;
 
 use std::convert::Infallible;
@@ -32,6 +33,7 @@ use crate::permission;
 use body::{Counted, Metered, Watch};
 pub use limits::Limiter;
 use limits::{Admission, Weight};
+pub use readers::{Cut, Readers};
 use record::Record;
 
 /// The door.
@@ -45,6 +47,7 @@ struct Shared {
     authenticator: Arc<Authenticator>,
     limiter: Arc<Limiter>,
     signer: Arc<Signer>,
+    readers: Readers,
 }
 
 /// A call that may go on.
@@ -56,8 +59,14 @@ struct Admitted {
 
 impl Edge {
     /// Stands before `inner`.
-    pub fn new(authenticator: Arc<Authenticator>, limiter: Limiter, signer: Arc<Signer>, inner: Served) -> Self {
-        let shared = Shared { authenticator, limiter: Arc::new(limiter), signer };
+    pub fn new(
+        authenticator: Arc<Authenticator>,
+        limiter: Limiter,
+        signer: Arc<Signer>,
+        readers: Readers,
+        inner: Served,
+    ) -> Self {
+        let shared = Shared { authenticator, limiter: Arc::new(limiter), signer, readers };
         Self { shared: Arc::new(shared), inner }
     }
 }
@@ -89,7 +98,7 @@ impl Shared {
             Ok(admitted) => admitted,
             Err(error) => {
                 record.refused(&error);
-                return metered(refusal(&error).into_http(), record, None, None);
+                return self.metered(refusal(&error).into_http(), record, None, None);
             }
         };
         let Admitted { admission, mut watch } = admitted;
@@ -104,7 +113,7 @@ impl Shared {
             },
         };
         let answer = answer.unwrap_or_else(|never| match never {});
-        metered(answer, record, Some(admission), watch)
+        self.metered(answer, record, Some(admission), watch)
     }
 
     /// Lets a call in, with a signed identity in its headers, or refuses it.
@@ -142,6 +151,17 @@ impl Shared {
         }
     }
 
+    fn metered(
+        &self,
+        answer: Response<Body>,
+        mut record: Record,
+        admission: Option<Admission>,
+        watch: Option<Watch>,
+    ) -> Response<Body> {
+        record.headers(answer.headers());
+        answer.map(|body| Body::new(Metered::new(body, record, admission, watch, &self.readers)))
+    }
+
     fn watch(&self, credential: Arc<Credential>) -> Watch {
         let refused = self.authenticator.clone().until_refused(credential);
         Box::pin(async move { refusal(&refused.await) })
@@ -151,16 +171,6 @@ impl Shared {
 /// The status of a refusal. The edge stands before the gateway's own layers, which would name the role.
 fn refusal(error: &Error) -> Status {
     rpc::as_role(crate::ROLE, || rpc::to_status(error))
-}
-
-fn metered(
-    answer: Response<Body>,
-    mut record: Record,
-    admission: Option<Admission>,
-    watch: Option<Watch>,
-) -> Response<Body> {
-    record.headers(answer.headers());
-    answer.map(|body| Body::new(Metered::new(body, record, admission, watch)))
 }
 
 /// What the contracts say of a method.

@@ -113,6 +113,12 @@ pub enum Error {
         /// When to come back.
         retry_after: Duration,
     },
+    /// The client took nothing of the answer for too long.
+    #[error("nothing of the answer was taken for {} s, so the call was ended", limit.as_secs())]
+    ReaderStalled {
+        /// How long it may take nothing.
+        limit: Duration,
+    },
     /// The role that serves this method is not part of this mesh.
     #[error("the role `{role}` is not part of this mesh")]
     RoleAbsent {
@@ -169,6 +175,7 @@ impl Fault for Error {
             Self::Bad(error) => error.kind(),
             Self::PageTokenInvalid => ErrorKind::Invalid,
             Self::LoginThrottled { .. } | Self::Limit { .. } => ErrorKind::Exhausted,
+            Self::ReaderStalled { .. } => ErrorKind::Timeout,
             Self::RoleAbsent { .. } => ErrorKind::Unavailable,
             Self::PasswordHash | Self::KeepKey(_) | Self::Malformed { .. } => ErrorKind::Internal,
             Self::Store(error) => error.kind(),
@@ -199,6 +206,7 @@ impl Fault for Error {
             Self::AlreadyExists { .. } => "ALREADY_EXISTS",
             Self::Bad(error) => error.reason(),
             Self::Limit { .. } => "LIMIT_EXCEEDED",
+            Self::ReaderStalled { .. } => "READER_STALLED",
             Self::RoleUnknown { .. } => "ROLE_UNKNOWN",
             Self::RoleAbsent { .. } => "ROLE_ABSENT",
             Self::PageTokenInvalid => "PAGE_TOKEN_INVALID",
@@ -244,6 +252,9 @@ impl Fault for Error {
         match self {
             Self::LoginThrottled { limit: name, value, .. } | Self::Limit { name, value, .. } => {
                 Some(LimitHit { name: (*name).to_owned(), value: value.clone() })
+            }
+            Self::ReaderStalled { limit } => {
+                Some(LimitHit { name: "gateway.stream_idle".to_owned(), value: format!("{}s", limit.as_secs()) })
             }
             _ => None,
         }

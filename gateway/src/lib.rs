@@ -111,7 +111,9 @@ pub async fn build(config: Config, deps: Deps) -> Result<runtime::Service<Served
     let authenticator =
         authenticate::Authenticator::new(deps.database.clone(), hash_key, identities.revocations(), remember);
     let limiter = edge::Limiter::new(&config.limits, &share, deps.clock.clone());
-    let edge = edge::Edge::new(Arc::new(authenticator), limiter, deps.signer.clone(), inner);
+    let readers = edge::Readers::new(config.stream_idle.as_duration());
+    tasks.add("readers", readers.period(), Box::new(edge::Cut(readers.clone())));
+    let edge = edge::Edge::new(Arc::new(authenticator), limiter, deps.signer.clone(), readers, inner);
     Ok(runtime::Service::new(BoxCloneSyncService::new(edge), tasks))
 }
 

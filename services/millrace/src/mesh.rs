@@ -78,7 +78,7 @@ where
     let start = Readiness::new();
     let page = Page::new(env!("CARGO_PKG_VERSION"), Some(metrics), start.clone(), settings.telemetry.profiles);
     let mut supervisor = Supervisor::new(clock.clone()).with_grace(grace(settings));
-    let doors = serve(sockets, &certificates, &mut supervisor, &page, &start);
+    let doors = serve(settings, sockets, &certificates, &mut supervisor, &page, &start);
 
     let mut stop = Box::pin(stop);
     let waiting = Waiting::new(start.clone(), settings.patience());
@@ -116,6 +116,7 @@ where
 
 /// Serves every listener from now on. Behind each is a door, which is opened once the role is there.
 fn serve(
+    settings: &Settings,
     sockets: Sockets,
     certificates: &Certificates,
     supervisor: &mut Supervisor,
@@ -126,9 +127,10 @@ fn serve(
     for (role, listener) in sockets.roles {
         let (served, door) = door(role.name(), start.clone());
         let tls = certificates.of(role);
-        supervisor.serve(role.name(), |stop| async move {
+        let limits = settings.connection_limits(role);
+        supervisor.serve(role.name(), move |stop| async move {
             let served = drain::end_watches(served, stop.clone());
-            Ok(rpc::serve(listener, served, tls, stop.cancelled_owned()).await?)
+            Ok(rpc::serve_within(limits, listener, served, tls, stop.cancelled_owned()).await?)
         });
         doors.push((role, door));
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 use fetch::Policy;
-use rpc::TlsSettings;
+use rpc::{ConnectionLimits, TlsSettings};
 use runtime::config::{ConfigError, Loader};
 use runtime::telemetry::Logging;
 use serde::{Deserialize, Serialize};
@@ -176,6 +176,19 @@ impl Settings {
             Role::Discovery => &self.listeners.discovery,
             Role::Profiling => &self.listeners.profiling,
             Role::Catalog => &self.listeners.catalog,
+        }
+    }
+
+    /// How many connections the listener of a role takes.
+    pub fn connection_limits(&self, role: Role) -> ConnectionLimits {
+        match role {
+            Role::Gateway => ConnectionLimits {
+                most: self.gateway.max_connections,
+                most_per_address: self.gateway.max_connections_per_address,
+            },
+            Role::Discovery | Role::Profiling | Role::Catalog => {
+                ConnectionLimits { most: self.listeners.max_connections, ..ConnectionLimits::NONE }
+            }
         }
     }
 

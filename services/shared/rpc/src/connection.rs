@@ -1,6 +1,10 @@
 //! Connections, plain or TLS, as they come in and as they go out.
 
+mod places;
+
+use std::future::Future as _;
 use std::io::{self, IoSlice};
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -9,31 +13,70 @@ use futures::stream::FuturesUnordered;
 use futures::{Stream, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::{TlsAcceptor, TlsStream};
 use tonic::transport::server::{Connected, TcpConnectInfo, TcpIncoming};
 use types::BoxFuture;
 
 use crate::ServerTls;
+pub use places::ConnectionLimits;
+use places::{Full, Place, Places};
 
 /// A client that takes longer to agree on TLS is given up.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// So many clients may be agreeing on TLS at once; more wait in the queue of the listener.
 const HANDSHAKES: usize = 1024;
 
+/// So many clients beyond the limit may be told so at once; more are closed without a word.
+const REFUSALS: usize = 64;
+/// What a client of HTTP/2 sends first has this length (RFC 9113, 3.4).
+const PREFACE: usize = 24;
+
 /// One connection. TLS is boxed, because most connections within a machine have none.
-pub(crate) enum Connection {
+pub(crate) enum Wire {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// One connection that came in, which is counted until it is dropped.
+///
+/// A client that does not say within the time of a handshake that it speaks HTTP/2 is given up: the pings of HTTP/2 find
+/// dead peers only from then on.
+pub(crate) struct Connection {
+    stream: Wire,
+    silence: Option<Pin<Box<Sleep>>>,
+    preface: usize,
+    _place: Place,
+}
+
+impl Connection {
+    fn new(stream: Wire, place: Place) -> Self {
+        Self { stream, silence: Some(Box::pin(sleep(HANDSHAKE))), preface: PREFACE, _place: place }
+    }
+
+    /// Takes notice of `read` bytes, or of none for now.
+    fn heard(&mut self, read: Poll<usize>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(silence) = &mut self.silence else { return read.map(|_| Ok(())) };
+        match read {
+            Poll::Ready(read) => {
+                self.preface = self.preface.saturating_sub(read);
+                if self.preface == 0 {
+                    self.silence = None;
+                }
+                Poll::Ready(Ok(()))
+            }
+            Poll::Pending => silence.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
+        }
+    }
 }
 
 impl Connected for Connection {
     type ConnectInfo = TcpConnectInfo;
 
     fn connect_info(&self) -> TcpConnectInfo {
-        match self {
-            Self::Plain(stream) => stream.connect_info(),
-            Self::Tls(stream) => stream.get_ref().0.connect_info(),
+        match &self.stream {
+            Wire::Plain(stream) => stream.connect_info(),
+            Wire::Tls(stream) => stream.get_ref().0.connect_info(),
         }
     }
 }
@@ -45,13 +88,32 @@ pub(crate) struct Incoming {
     tcp: TcpIncoming,
     tls: Option<ServerTls>,
     handshakes: FuturesUnordered<BoxFuture<'static, Option<Connection>>>,
+    places: Places,
+    refusals: FuturesUnordered<BoxFuture<'static, ()>>,
 }
 
 impl Incoming {
-    pub(crate) fn new(listener: TcpListener, tls: Option<ServerTls>) -> Self {
+    pub(crate) fn new(listener: TcpListener, tls: Option<ServerTls>, limits: ConnectionLimits) -> Self {
         // The server's own `tcp_nodelay` holds only where it binds by itself.
         let tcp = TcpIncoming::from(listener).with_nodelay(Some(true));
-        Self { tcp, tls, handshakes: FuturesUnordered::new() }
+        let (handshakes, refusals) = (FuturesUnordered::new(), FuturesUnordered::new());
+        Self { tcp, tls, handshakes, places: Places::new(limits), refusals }
+    }
+
+    fn refuse(&self, full: Full, stream: TcpStream) {
+        full.count();
+        if self.refusals.len() < REFUSALS {
+            let tls = self.tls.clone();
+            self.refusals.push(Box::pin(async move {
+                let stream = match tls {
+                    None => Some(Wire::Plain(stream)),
+                    Some(tls) => accept(tls, stream).await,
+                };
+                if let Some(stream) = stream {
+                    full.tell(stream).await;
+                }
+            }));
+        }
     }
 }
 
@@ -61,6 +123,7 @@ impl Stream for Incoming {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Connection>>> {
         let this = &mut *self;
         loop {
+            while let Poll::Ready(Some(())) = this.refusals.poll_next_unpin(cx) {}
             match this.handshakes.poll_next_unpin(cx) {
                 Poll::Ready(Some(Some(connection))) => return Poll::Ready(Some(Ok(connection))),
                 Poll::Ready(Some(None)) => continue,
@@ -68,28 +131,42 @@ impl Stream for Incoming {
                 Poll::Ready(None) | Poll::Pending => {}
             }
             let Some(stream) = ready!(Pin::new(&mut this.tcp).poll_next(cx)) else { return Poll::Ready(None) };
-            match (&this.tls, stream) {
-                (_, Err(error)) => return Poll::Ready(Some(Err(error))),
-                (None, Ok(stream)) => return Poll::Ready(Some(Ok(Connection::Plain(stream)))),
-                (Some(tls), Ok(stream)) => this.handshakes.push(Box::pin(accept(tls.clone(), stream))),
+            let stream = match stream {
+                Ok(stream) => stream,
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            };
+            // One that is gone already has no address any more, and is found to be gone soon.
+            let address = stream.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+            let place = match this.places.take(address) {
+                Ok(place) => place,
+                Err(full) => {
+                    this.refuse(full, stream);
+                    continue;
+                }
+            };
+            match this.tls.clone() {
+                None => return Poll::Ready(Some(Ok(Connection::new(Wire::Plain(stream), place)))),
+                Some(tls) => this
+                    .handshakes
+                    .push(Box::pin(async move { Some(Connection::new(accept(tls, stream).await?, place)) })),
             }
         }
     }
 }
 
-/// The connections that come in on a listener which serves something else than calls, within TLS where there is `tls`
-/// ([`ServerTls::load_web`]). An error is of one connection, or of the process, and others follow it.
+/// The connections that come in on a listener which serves something else than calls, any number of them, within TLS
+/// where there is `tls` ([`ServerTls::load_web`]). An error is of one connection, or of the process, and others follow it.
 pub fn connections(
     listener: TcpListener,
     tls: Option<ServerTls>,
 ) -> impl Stream<Item = io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static>> + Send + Unpin + 'static {
-    Incoming::new(listener, tls)
+    Incoming::new(listener, tls, ConnectionLimits::NONE)
 }
 
-async fn accept(tls: ServerTls, stream: TcpStream) -> Option<Connection> {
+async fn accept(tls: ServerTls, stream: TcpStream) -> Option<Wire> {
     let peer = stream.peer_addr().map(|peer| peer.to_string()).unwrap_or_default();
     let why = match timeout(HANDSHAKE, TlsAcceptor::from(tls.config()).accept(stream)).await {
-        Ok(Ok(stream)) => return Some(Connection::Tls(Box::new(stream.into()))),
+        Ok(Ok(stream)) => return Some(Wire::Tls(Box::new(stream.into()))),
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("it took longer than {} s", HANDSHAKE.as_secs()),
     };
@@ -100,6 +177,44 @@ async fn accept(tls: ServerTls, stream: TcpStream) -> Option<Connection> {
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = match Pin::new(&mut self.stream).poll_read(cx, buf) {
+            Poll::Ready(Ok(())) => Poll::Ready(buf.filled().len() - before),
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        };
+        self.heard(read, cx)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match &mut *self {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
@@ -107,7 +222,7 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match &mut *self {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),

@@ -39,7 +39,7 @@ pub mod watch;
 
 pub use client::{Acting, client_stack};
 pub use connect::{ConnectSettings, connect};
-pub use connection::connections;
+pub use connection::{ConnectionLimits, connections};
 pub use context::{DEFAULT_DEADLINE, MAX_DEADLINE, as_role, known_method};
 pub use error::Error;
 pub use identity::{CLOCK_TOLERANCE, IDENTITY_HEADER, Signer, Verifier};
@@ -47,7 +47,7 @@ pub use keys::{IdentitySettings, KeyPair, PublicKey, Trusted};
 pub use layers::code_name;
 pub use operator::{Operator, operator_service};
 pub use permit::{identity, permit, permitted};
-pub use server::{ServerOptions, serve, server_stack};
+pub use server::{ServerOptions, serve, serve_within, server_stack};
 pub use status::{reason, retry_after, to_status};
 pub use tls::{ClientTls, ServerTls, TlsSettings};
 pub use transport::{Plug, Served, Transport, in_process};

@@ -11,7 +11,7 @@ use tower::util::BoxCloneSyncService;
 use types::Clock;
 
 use crate::connect::{CONNECTION_WINDOW, STREAM_WINDOW};
-use crate::connection::Incoming;
+use crate::connection::{ConnectionLimits, Incoming};
 use crate::infrastructure;
 use crate::layers::{
     CatchPanicLayer, DeadlineLayer, ExplainLayer, IdentityLayer, LoadShedLayer, MetricsLayer, ReadinessLayer,
@@ -80,8 +80,20 @@ pub fn server_stack(role: &'static str, routes: Routes, options: ServerOptions) 
 }
 
 /// Serves over HTTP/2 on `listener`, within TLS where there is `tls`, until `shutdown` comes, then until the calls under
-/// way have ended.
+/// way have ended. It takes any number of connections.
 pub async fn serve(
+    listener: TcpListener,
+    served: Served,
+    tls: Option<ServerTls>,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), Error> {
+    serve_within(ConnectionLimits::NONE, listener, served, tls, shutdown).await
+}
+
+/// Does what [`serve`] does for so many connections at once. Whoever comes beyond is told by a GOAWAY, and counted in
+/// `rpc_connections_refused_total`. Peers that answer no ping for 20 s, asked after 30 s of silence, are held to be gone.
+pub async fn serve_within(
+    limits: ConnectionLimits,
     listener: TcpListener,
     served: Served,
     tls: Option<ServerTls>,
@@ -93,7 +105,7 @@ pub async fn serve(
         .http2_keepalive_timeout(Some(Duration::from_secs(20)))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .serve_with_incoming_shutdown(served, Incoming::new(listener, tls), shutdown)
+        .serve_with_incoming_shutdown(served, Incoming::new(listener, tls, limits), shutdown)
         .await
         .map_err(Error::Serve)
 }

@@ -18,6 +18,8 @@ pub struct Listeners {
     pub profiling: String,
     /// Catalog.
     pub catalog: String,
+    /// Connections that each takes at once.
+    pub max_connections: usize,
 }
 
 /// Where roles are that run in other processes; several endpoints share the calls.

@@ -24,6 +24,9 @@ impl Settings {
             problems.push(format!("`fetch.allow_private`: `{network}` is no network; write 10.1.0.0/16 or ::1/128"));
         }
         problems.extend(self.telemetry.problems());
+        if self.listeners.max_connections == 0 {
+            problems.push("`listeners.max_connections` must not be 0".to_owned());
+        }
         if self.fetch.max_bytes.as_bytes() == 0 {
             problems.push("`fetch.max_bytes` must not be 0".to_owned());
         }

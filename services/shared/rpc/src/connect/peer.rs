@@ -22,7 +22,7 @@ use types::BoxFuture;
 
 use super::names::Target;
 use super::{CONNECTION_WINDOW, STREAM_WINDOW};
-use crate::connection::Connection;
+use crate::connection::Wire;
 use crate::context::is_streaming;
 
 /// A connection that takes longer has failed, TLS included.
@@ -184,14 +184,14 @@ struct Connector {
 }
 
 impl Connector {
-    async fn connect(self) -> io::Result<TokioIo<Connection>> {
+    async fn connect(self) -> io::Result<TokioIo<Wire>> {
         let stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
         let connection = match self.tls {
-            None => Connection::Plain(stream),
+            None => Wire::Plain(stream),
             Some((tls, name)) => {
                 let stream = TlsConnector::from(tls.config()).connect(name, stream).await?;
-                Connection::Tls(Box::new(stream.into()))
+                Wire::Tls(Box::new(stream.into()))
             }
         };
         Ok(TokioIo::new(connection))
@@ -199,7 +199,7 @@ impl Connector {
 }
 
 impl tower::Service<Uri> for Connector {
-    type Response = TokioIo<Connection>;
+    type Response = TokioIo<Wire>;
     type Error = io::Error;
     type Future = BoxFuture<'static, io::Result<Self::Response>>;
 

@@ -3,6 +3,7 @@
 mod addresses;
 mod calls;
 mod certificates;
+mod crowds;
 mod deadlines;
 mod identities;
 mod operating;
