@@ -8,11 +8,13 @@ use axum::extract::{Path, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use tokio::sync::watch;
 
 /// A listing as nginx makes it, of files that tests put there.
 #[derive(Clone, Default)]
 pub struct Web {
     pages: Arc<Mutex<BTreeMap<String, Page>>>,
+    held: watch::Sender<bool>,
 }
 
 #[derive(Clone)]
@@ -55,6 +57,11 @@ impl Web {
         self.put(name, Page::Overloaded);
     }
 
+    /// Lets whoever wants the bytes of a file wait, until it is told otherwise.
+    pub fn hold(&self, held: bool) {
+        self.held.send_replace(held);
+    }
+
     fn put(&self, name: &str, page: Page) {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), page);
     }
@@ -80,6 +87,10 @@ async fn listing(State(web): State<Web>) -> Response {
 }
 
 async fn page(State(web): State<Web>, method: Method, Path(path): Path<String>) -> Response {
+    if method == Method::GET {
+        let mut held = web.held.subscribe();
+        let _ended_with_the_site = held.wait_for(|held| !held).await;
+    }
     match web.get(&path) {
         Some(Page::Overloaded) if method == Method::HEAD => Page::File(Vec::new()).into_response(),
         Some(page) => page.into_response(),

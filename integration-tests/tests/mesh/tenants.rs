@@ -1,8 +1,12 @@
 //! Tenants, users, keys: who there is, and that they stay apart.
 
-use millrace_integration_tests::{Mesh, Session, csv, reason};
+use millrace_integration_tests::{Mesh, PATIENCE, Session, Setup, Web, csv, reason};
 use proto::catalog::v1::{ListDatasetsRequest, SearchDatasetsRequest};
+use proto::common::v1::WorkPhase;
+use proto::discovery::v1::source::Settings;
+use proto::discovery::v1::{CreateSourceRequest, FolderSettings, HttpIndexSettings, Source};
 use proto::identity::v1::*;
+use proto::profiling::v1::{Job, ListJobsRequest};
 use tonic::Code;
 
 const PASSWORD: &str = "a long enough password";
@@ -54,6 +58,64 @@ async fn a_tenant_sees_nothing_of_another() {
     assert!(ann.catalog().list_datasets(list).await.unwrap().into_inner().datasets.is_empty());
     let users = ListUsersRequest { parent: "tenants/main".into(), ..Default::default() };
     assert_eq!(ann.identity().list_users(users).await.unwrap_err().code(), Code::PermissionDenied);
+}
+
+/// The jobs of a tenant, as it sees them.
+async fn jobs(session: &Session, tenant: &str) -> Vec<Job> {
+    let request = ListJobsRequest { parent: format!("tenants/{tenant}"), page_size: 1000, ..Default::default() };
+    session.profiling().list_jobs(request).await.unwrap().into_inner().jobs
+}
+
+fn started(job: &Job) -> Option<(i64, i32)> {
+    let start = job.status.as_ref()?.start_time.as_ref()?;
+    Some((start.seconds, start.nanos))
+}
+
+#[tokio::test]
+async fn a_tenant_with_much_work_holds_up_nobody() {
+    const MANY: usize = 60;
+    let mesh =
+        Setup::new().set("FETCH__ALLOW_PRIVATE", r#"["127.0.0.0/8"]"#).set("PROFILING__WORKERS", 1).start().await;
+    let admin = mesh.admin().await;
+    create_tenant(&admin, "zebra").await;
+    create_user(&admin, "zebra", "ann", Role::Admin).await;
+    let ann = mesh.session(&login(&mesh, "zebra", "ann", PASSWORD).await.unwrap().access_token).await;
+    let (web, address) = Web::start().await;
+    for n in 0..MANY {
+        web.file(&format!("{n:02}.csv"), csv(&format!("tides{n}"), 5));
+    }
+    web.hold(true);
+    let index = HttpIndexSettings { url: format!("http://{address}/"), ..HttpIndexSettings::default() };
+    admin.create_source("many", Settings::HttpIndex(index)).await.unwrap();
+    testkit::eventually!(PATIENCE, {
+        let jobs = jobs(&admin, "main").await;
+        jobs.len() == MANY && jobs.iter().filter(|job| started(job).is_some()).count() == 1
+    });
+
+    std::fs::write(mesh.folder().join("one.csv"), csv("pangolin", 10)).unwrap();
+    let folder = FolderSettings { path: mesh.folder().display().to_string() };
+    let source = Source { settings: Some(Settings::Folder(folder)), ..Source::default() };
+    let request = CreateSourceRequest {
+        parent: "tenants/zebra".into(),
+        source_id: "one".into(),
+        source: Some(source),
+        request_id: String::new(),
+    };
+    ann.discovery().create_source(request).await.unwrap();
+    testkit::eventually!(PATIENCE, jobs(&ann, "zebra").await.len() == 1);
+    web.hold(false);
+    let job = testkit::eventually("the only job of a tenant", PATIENCE, || async {
+        let job = jobs(&ann, "zebra").await.remove(0);
+        let phase = job.status.as_ref().map(|status| status.phase()).unwrap_or_default();
+        if phase == WorkPhase::Succeeded { Ok(job) } else { Err(format!("it is {phase:?}")) }
+    })
+    .await;
+    let before = jobs(&admin, "main")
+        .await
+        .iter()
+        .filter(|other| started(other).is_some_and(|start| Some(start) < started(&job)))
+        .count();
+    assert_eq!(before, 1, "the one that ran already; there is one worker");
 }
 
 #[tokio::test]
