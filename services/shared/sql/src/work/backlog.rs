@@ -24,14 +24,14 @@ pub struct Backlog {
     pub longest_wait: Option<Duration>,
 }
 
-/// Both read an index of their own, whatever the queue has seen since it began.
-const OPEN: &str = "SELECT \
-     count(*) FILTER (WHERE (phase <> 'running' AND (next_attempt IS NULL OR next_attempt <= ?2)) \
-         OR (phase = 'running' AND lease_until <= ?2)), \
-     count(*) FILTER (WHERE phase <> 'running' AND next_attempt > ?2), \
-     count(*) FILTER (WHERE phase = 'running' AND lease_until > ?2), \
+/// Each part reads an index of its own, whatever the queue has seen since it began.
+const OPEN: &str = "SELECT count(*) FILTER (WHERE due <= ?2), \
+     count(*) FILTER (WHERE due > ?2 AND phase <> 'running'), \
+     count(*) FILTER (WHERE due > ?2 AND phase = 'running'), \
      min(CASE WHEN phase = 'running' THEN lease_until ELSE coalesce(next_attempt, created) END) \
-     FROM work WHERE queue = ?1 AND phase IN ('queued', 'waiting', 'running')";
+     FROM (SELECT due, phase, lease_until, next_attempt, created FROM work WHERE queue = ?1 AND due = 0 \
+           UNION ALL \
+           SELECT due, phase, lease_until, next_attempt, created FROM work WHERE queue = ?1 AND due > 0) AS open";
 const FAILED: &str = "SELECT count(*) FROM work WHERE queue = ? AND phase = 'failed'";
 
 impl Queue {
