@@ -53,7 +53,8 @@ impl Reconcile for Sweep {
             .await
             .map_err(Error::from)?;
         let (now, grace) = (self.db.now(), self.grace.as_duration());
-        let old: Vec<_> = page.iter().filter(|object| object.modified + grace <= now).collect();
+        let old: Vec<_> =
+            page.iter().filter(|object| object.modified.is_some_and(|modified| modified + grace <= now)).collect();
         self.place.swept += self.sweep(&old).await?;
         let (swept, is_last) = (self.place.swept, page.len() < PAGE);
         match (page.into_iter().next_back(), self.place.prefix + 1 == PREFIXES.len()) {

@@ -53,7 +53,8 @@ pub(crate) fn profile(
             summary.keep_tokens();
         }
         warnings.extend(column_warnings(name, &summary, &decision));
-        let Described { mut profile, spectrum } = describe::column(index, name, &summary, &decision, columns_of(layout));
+        let Described { mut profile, spectrum } =
+            describe::column(index, name, &summary, &decision, columns_of(layout));
         temporal_coverage.extend(time::coverage(name, &decision, &summary, spectrum.as_ref()));
         crate::semantic::describe(&mut profile, &summary.sample.values());
         columns.push(profile);
