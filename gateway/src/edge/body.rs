@@ -198,7 +198,7 @@ mod tests {
             Some((Ok::<_, Status>(Frame::data(Bytes::from_static(b"message"))), (false, held)))
         });
         let body = Body::new(StreamBody::new(Box::pin(frames)));
-        (Metered::new(body, Record::begin("/a/b"), None, None, readers), held)
+        (Metered::new(body, Record::begin("local"), None, None, readers), held)
     }
 
     #[tokio::test(start_paused = true)]
