@@ -2,8 +2,8 @@
 
 use proto::common::v1 as common;
 use proto::profiling::v1::{
-    ColumnProfile, ProfilePart, ProfileWarning, SampleRow, SemanticType, SpatialCoverage, StoredProfile,
-    StructuralType, TableProfile, ValueSketch,
+    ColumnProfile, ProfilePart, ProfileWarning, SampleRow, SemanticType, SpaceCoverage, SpatialCoverage,
+    StoredProfile, StructuralType, TableProfile, ValueSketch,
 };
 use sketch::DistinctSample;
 use table::{Recipe, Warning};
@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::keys;
 use crate::options::Options;
 use crate::partial::{Layout, Partial};
+use crate::place;
 use crate::spatial::{Axis, Pair};
 use crate::summary::Summary;
 use crate::time;
@@ -64,6 +65,7 @@ pub(crate) fn profile(
     }
     temporal_coverage.extend(partial.splits.iter().filter_map(|split| split.coverage(&layout.names)));
     let spatial_coverage = recognise_places(layout, partial, &mut columns);
+    let space_coverage = space_coverage(layout, partial, &columns);
     let single = if let [origin] = origins { Some(*origin) } else { None };
     let table = TableProfile {
         name: String::new(),
@@ -76,6 +78,7 @@ pub(crate) fn profile(
         column_names: layout.names.clone(),
         temporal_coverage,
         spatial_coverage,
+        space_coverage,
         sample: partial.sample.items().into_iter().map(sample_row).collect(),
         warnings: limited(warnings),
         create_time: None,
@@ -88,6 +91,16 @@ pub(crate) fn profile(
 
 fn columns_of(layout: &Layout) -> usize {
     layout.names.len()
+}
+
+/// What each pair of coordinates covers, then each column of places.
+fn space_coverage(layout: &Layout, partial: &Partial, columns: &[ColumnProfile]) -> Vec<SpaceCoverage> {
+    let is = |index: usize, axis: SemanticType| columns[index].semantic_types().any(|meaning| meaning == axis);
+    let is_pair =
+        |pair: &&Pair| is(pair.latitude, SemanticType::Latitude) && is(pair.longitude, SemanticType::Longitude);
+    let name = |index: usize| layout.names[index].as_str();
+    let of_pair = |pair: &Pair| place::of_pair(name(pair.latitude), name(pair.longitude), &pair.coverage);
+    partial.pairs.iter().filter(is_pair).filter_map(of_pair).chain(place::of_columns(columns)).collect()
 }
 
 /// Marks latitudes and longitudes, and finds the box of the pair with the most points.

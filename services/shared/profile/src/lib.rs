@@ -40,6 +40,7 @@ mod numbers;
 mod options;
 mod order;
 mod partial;
+pub mod place;
 mod rows;
 pub mod semantic;
 mod span;

@@ -41,7 +41,10 @@ use proto::profiling::v1::{PersonalData, SemanticType, StructuralType};
 
 use cell::Cell;
 pub(crate) use describe::describe;
+pub(crate) use fold::fold;
 use kinds::{KINDS, Kind};
+pub(crate) use lists::country_of;
+pub(crate) use places::{lat_lon, region_of};
 use score::{Candidate, Tally};
 use shape::Shape;
 
@@ -67,7 +70,7 @@ pub struct ColumnView<'a> {
     pub sample: &'a [(&'a str, u64)],
     /// The most frequent values with their counts; read where `sample` is empty.
     pub top: &'a [(&'a str, u64)],
-    /// The spread of the numbers, for a column of numbers.
+    /// The spread of all its numbers, for a column of numbers; without it that of the sample is taken.
     pub numeric: Option<Numbers>,
 }
 

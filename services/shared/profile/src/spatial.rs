@@ -4,6 +4,7 @@ use sketch::{Corrupt, Reader, Writer};
 use types::BoundingBox;
 
 use crate::longitude::Arc;
+use crate::place::Coverage;
 
 /// What the name of a column says about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,7 @@ pub(crate) struct Pair {
     pub(crate) points: u64,
     north_south: Option<(f64, f64)>,
     arc: Arc,
+    pub(crate) coverage: Coverage,
 }
 
 /// Reads the name of a column.
@@ -81,7 +83,14 @@ pub(crate) fn pairs(names: &[Option<Named>]) -> Vec<Pair> {
     for (latitude, named) in of(Axis::Latitude) {
         if let Some(at) = longitudes.iter().position(|(_, other)| other.rest == named.rest) {
             let (longitude, _) = longitudes.remove(at);
-            pairs.push(Pair { latitude, longitude, points: 0, north_south: None, arc: Arc::default() });
+            pairs.push(Pair {
+                latitude,
+                longitude,
+                points: 0,
+                north_south: None,
+                arc: Arc::default(),
+                coverage: Coverage::default(),
+            });
         }
     }
     pairs
@@ -105,6 +114,7 @@ impl Pair {
             (ours, theirs) => ours.or(theirs),
         };
         self.arc.merge(&other.arc);
+        self.coverage.merge(&other.coverage);
     }
 
     pub(crate) fn encode(&self, out: &mut Writer) {
@@ -114,12 +124,14 @@ impl Pair {
             out.double(north);
         });
         self.arc.encode(out);
+        out.bytes(&self.coverage.encode());
     }
 
     pub(crate) fn decode(&mut self, from: &mut Reader<'_>) -> Result<(), Corrupt> {
         self.points = from.number()?;
         self.north_south = from.optional(|from| Ok((from.double()?, from.double()?)))?;
         self.arc = Arc::decode(from)?;
+        self.coverage = Coverage::decode(from.bytes()?).ok_or(from.corrupt())?;
         Ok(())
     }
 
@@ -130,6 +142,7 @@ impl Pair {
             return;
         }
         self.points += 1;
+        self.coverage.add(latitude, longitude);
         let (south, north) = self.north_south.unwrap_or((latitude, latitude));
         self.north_south = Some((south.min(latitude), north.max(latitude)));
         self.arc.add(longitude);

@@ -59,6 +59,12 @@ impl<'a> Cell<'a> {
         TOKENS.contains(&self.folded())
     }
 
+    /// Whether the value may be the beginning of a longer one: profiles keep the first 256 bytes, or those up to a
+    /// character's boundary.
+    pub(super) fn is_cut(&self) -> bool {
+        self.text.len() >= 250
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         self.text.as_bytes()
     }

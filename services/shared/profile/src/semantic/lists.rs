@@ -4,6 +4,8 @@
 
 use std::sync::LazyLock;
 
+use super::fold::fold;
+
 /// A list of codes or names, in byte order.
 pub(super) type List = LazyLock<Vec<&'static str>>;
 
@@ -67,6 +69,38 @@ pub(super) static COUNTRY_NAMES: List = LazyLock::new(|| {
     names
 });
 
+/// Countries by folded name and by code in capitals, in order.
+static COUNTRY_KEYS: LazyLock<Vec<(&'static str, &'static str)>> = LazyLock::new(|| {
+    let mut keys = Vec::new();
+    for line in COUNTRIES.iter() {
+        let mut parts = line.split('|');
+        let country = parts.next().unwrap_or_default();
+        let names = parts.enumerate().filter(|(index, _)| *index != 2).map(|(_, name)| (name, country));
+        keys.push((country, country));
+        keys.extend(names);
+    }
+    keys.sort_unstable();
+    keys
+});
+
+/// The country, ISO 3166-1 alpha-2, of a code of any of the three kinds, of a subdivision's code, or of a name.
+pub(crate) fn country_of(value: &str) -> Option<&'static str> {
+    let value = value.trim();
+    let find = |key: &str| {
+        let at = COUNTRY_KEYS.partition_point(|(known, _)| *known < key);
+        COUNTRY_KEYS.get(at).filter(|(known, _)| *known == key).map(|(_, country)| *country)
+    };
+    let is_code = value.len() <= 3 && value.is_ascii();
+    if is_code && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return find(&format!("{value:0>3}"));
+    }
+    let capitals = value.to_ascii_uppercase();
+    if is_code {
+        return find(&capitals).or_else(|| find(&fold(value)));
+    }
+    find(&fold(value)).or_else(|| capitals.split_once('-').and_then(|(country, _)| find(country)))
+}
+
 pub(super) fn holds(list: &List, entry: &str) -> bool {
     list.binary_search(&entry).is_ok()
 }
@@ -84,7 +118,6 @@ fn column(list: &List, index: usize) -> Vec<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fold::fold;
     use super::*;
 
     #[test]
@@ -92,6 +125,16 @@ mod tests {
         for (file, list) in all() {
             assert!(list.len() > 50 && list.is_sorted_by(|a, b| a < b), "{file}");
         }
+    }
+
+    #[test]
+    fn a_country_is_found_by_code_and_by_name() {
+        for value in ["DE", "de", "DEU", "276", "Germany", "Deutschland", "DE-BY", "Германия", "德国"] {
+            assert_eq!(country_of(value), Some("DE"), "{value}");
+        }
+        assert_eq!(country_of("76"), Some("BR"));
+        assert_eq!(country_of("USA"), Some("US"));
+        assert_eq!(country_of("Atlantis"), None);
     }
 
     #[test]

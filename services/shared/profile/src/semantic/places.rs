@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::cell::Cell;
-use super::lists::{COUNTRY_NAMES, REGIONS, STATE_NAMES, TIME_ZONES, holds};
+use super::fold::fold;
+use super::lists::{COUNTRY_NAMES, REGIONS, STATE_NAMES, TIME_ZONES, US_STATES, holds};
+use crate::place::gazetteer::{self, knows};
 
 pub(super) fn latitude(cell: &Cell<'_>) -> bool {
     cell.number().is_some_and(|number| number.value.abs() <= 90.0)
@@ -48,13 +50,16 @@ pub(super) fn wkt(cell: &Cell<'_>) -> bool {
     let upper = text.get(..text.len().min(40)).unwrap_or(text).to_ascii_uppercase();
     let Some(word) = upper.split(|c: char| !c.is_ascii_alphabetic()).next() else { return false };
     let rest = text[word.len()..].trim_start().trim_start_matches(['Z', 'M']).trim_start();
-    let closed = rest.starts_with('(') && rest.ends_with(')');
+    let closed = rest.starts_with('(') && (rest.ends_with(')') || cell.is_cut());
     SHAPES.contains(&word) && (closed || rest.eq_ignore_ascii_case("EMPTY"))
 }
 
 pub(super) fn geojson(cell: &Cell<'_>) -> bool {
     if !cell.text.starts_with('{') || !cell.text.contains("\"type\"") {
         return false;
+    }
+    if cell.is_cut() {
+        return cell.text.contains("\"coordinates\"") || cell.text.contains("\"geometry\"");
     }
     let Ok(Value::Object(object)) = serde_json::from_str(cell.text) else { return false };
     let shape = |name: &str| object.get(name).is_some();
@@ -87,28 +92,61 @@ fn is_short_latin(text: &str) -> bool {
     text.len() <= 2 && text.is_ascii()
 }
 
+/// Words for kinds of subdivisions that may follow their names.
+const KINDS: [&str; 12] = [
+    " province",
+    " region",
+    " state",
+    " oblast",
+    " county",
+    " prefecture",
+    " district",
+    " department",
+    " governorate",
+    " canton",
+    " voivodeship",
+    " parish",
+];
+
 /// The name of a subdivision, with the word for its kind or without.
 pub(super) fn region(cell: &Cell<'_>) -> bool {
-    const KINDS: [&str; 12] = [
-        " province",
-        " region",
-        " state",
-        " oblast",
-        " county",
-        " prefecture",
-        " district",
-        " department",
-        " governorate",
-        " canton",
-        " voivodeship",
-        " parish",
-    ];
     let name = cell.folded();
     if name.len() < 3 {
         return false;
     }
     let plain = KINDS.iter().find_map(|kind| name.strip_suffix(kind)).unwrap_or(name);
     holds(&REGIONS, name) || holds(&STATE_NAMES, name) || plain.len() >= 3 && holds(&REGIONS, plain)
+}
+
+/// The country and the name of a region: of a US state by code or name, else of the subdivision that the gazetteer knows.
+pub(crate) fn region_of(value: &str) -> Option<(String, String)> {
+    let name = fold(value);
+    let state = US_STATES.iter().find(|line| {
+        let mut parts = line.split('|');
+        parts.next() == Some(value.trim()) || parts.nth(1) == Some(name.as_str())
+    });
+    let found = match state.and_then(|line| line.split('|').nth(2)) {
+        Some(state) => gazetteer::region(state, Some("US")),
+        None => {
+            let plain = KINDS.iter().find_map(|kind| name.strip_suffix(kind)).unwrap_or(&name);
+            gazetteer::region(&name, None).or_else(|| gazetteer::region(plain, None))
+        }
+    };
+    found.map(|(country, region)| (country.to_owned(), region.to_owned()))
+}
+
+/// A town of the gazetteer; what follows a comma (a state, a country) is left out.
+pub(super) fn city(cell: &Cell<'_>) -> bool {
+    let spelled = cell.text.chars().count() > 1 && !cell.text.bytes().any(|byte| byte.is_ascii_digit());
+    if !spelled || cell.text.len() > 80 || cell.text.len() <= 3 && cell.text.is_ascii() {
+        return false;
+    }
+    if knows(cell.folded()) {
+        return true;
+    }
+    let first = cell.text.split([',', '(']).next().unwrap_or_default();
+    first.len() < cell.text.len() && knows(&fold(first))
+        || cell.text.strip_suffix('市').is_some_and(|name| knows(&fold(name)))
 }
 
 /// A zone of the database, or an offset such as `UTC+02:00`.

@@ -60,7 +60,7 @@ impl Shape {
             decimals: numbers.decimals,
             low: numbers.low,
             high: numbers.high,
-            mean: numbers.mean,
+            mean: view.numeric.map_or(numbers.mean, |numbers| numbers.mean),
             wholes: core.iter().filter_map(|cell| cell.whole()).collect(),
             is_pair: ANSWERS.iter().any(|answers| is_pair(&core, answers)),
             is_scale: SCALES

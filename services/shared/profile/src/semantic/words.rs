@@ -108,6 +108,10 @@ pub(super) fn version(cell: &Cell<'_>) -> bool {
 
 pub(super) fn json(cell: &Cell<'_>) -> bool {
     let text = cell.text;
+    if cell.is_cut() {
+        let inner = text.strip_prefix(['{', '[']).map(str::trim_start);
+        return inner.is_some_and(|inner| inner.starts_with(['"', '{', '[']) && inner.contains(':'));
+    }
     let framed = text.starts_with('{') && text.ends_with('}') || text.starts_with('[') && text.ends_with(']');
     framed && serde_json::from_str::<Value>(text).is_ok_and(|value| value.is_object() || value.is_array())
 }
@@ -132,7 +136,7 @@ pub(super) fn base64(cell: &Cell<'_>) -> bool {
     let spelled = body.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte));
     let mixed = body.iter().any(u8::is_ascii_lowercase) && body.iter().any(u8::is_ascii_uppercase);
     bytes.len() >= 16
-        && bytes.len().is_multiple_of(4)
+        && (bytes.len().is_multiple_of(4) || cell.is_cut())
         && bytes.len() - body.len() <= 2
         && spelled
         && mixed

@@ -1,0 +1,55 @@
+//! What a profile says about the places of its rows.
+
+use std::fmt::Write as _;
+
+use millrace_profile::{Hint, Options, place, profile};
+use proto::profiling::v1::{SemanticType, SpaceCoverage, TableProfile};
+use testkit::temp_dir;
+
+fn table(text: &str) -> TableProfile {
+    let folder = temp_dir();
+    let path = folder.path().join("file");
+    std::fs::write(&path, text).unwrap();
+    profile(&path, &Hint::default(), &Options::default()).unwrap().table.unwrap()
+}
+
+fn covered<'a>(table: &'a TableProfile, column: &str) -> &'a SpaceCoverage {
+    table.space_coverage.iter().find(|coverage| coverage.columns[0] == column).unwrap_or_else(|| panic!("{table:?}"))
+}
+
+#[test]
+fn every_kind_of_place_column_is_covered() {
+    let mut text = "lat,lon,location,geometry,city,country\n".to_owned();
+    let cities = ["Berlin", "Hamburg", "München", "Köln", "Leipzig", "Dresden", "Bremen", "Hannover"];
+    for row in 0..16 {
+        let (lat, lon) = (52.5 + f64::from(row) * 1e-3, 13.4 + f64::from(row % 5) * 1e-3);
+        let (city, country) = (cities[row as usize % 8], if row < 12 { "Germany" } else { "France" });
+        writeln!(text, "{lat:.4},{lon:.4},\"{lat:.4}, {lon:.4}\",POINT ({lon:.4} {lat:.4}),{city},{country}").unwrap();
+    }
+    let table = table(&text);
+
+    let pair = covered(&table, "lat");
+    assert_eq!((pair.columns.as_slice(), pair.point_count), (["lat".to_owned(), "lon".to_owned()].as_slice(), 16));
+    assert_eq!((pair.regions[0].country_code.as_str(), pair.regions[0].point_count), ("DE", 16));
+    assert!((pair.height_metres - 1_668.0).abs() < 5.0, "{}", pair.height_metres);
+    assert_eq!(pair.clusters.iter().map(|cluster| cluster.point_count).sum::<i64>(), 16);
+    assert_eq!(pair.levels[0].resolution, 10);
+    for (column, meaning) in [("location", SemanticType::LatLon), ("geometry", SemanticType::Wkt)] {
+        let coverage = covered(&table, column);
+        assert_eq!((coverage.semantic_type(), coverage.point_count), (meaning, 16));
+        assert_eq!(coverage.r#box, pair.r#box);
+    }
+    let towns = covered(&table, "city");
+    assert_eq!((towns.semantic_type(), towns.point_count, towns.unknown_count), (SemanticType::City, 16, 0));
+    assert!(towns.regions.iter().any(|region| region.region == "Bavaria" && region.point_count == 2));
+    let countries = covered(&table, "country");
+    assert_eq!((countries.point_count, countries.region_count, countries.regions[0].point_count), (0, 2, 12));
+}
+
+#[test]
+fn the_gazetteer_answers_by_name_and_by_place() {
+    let town = place::named("Zürich").unwrap();
+    assert_eq!(town.country, "CH");
+    let (nearest, metres) = place::nearest(town.latitude, town.longitude).unwrap();
+    assert!(nearest.country == "CH" && metres < 2_000.0, "{nearest:?}");
+}
