@@ -175,4 +175,14 @@ mod tests {
         let missing: Vec<&S> = named.iter().filter(|s| !KINDS.iter().any(|kind| kind.semantic_type == **s)).collect();
         assert_eq!(missing, [&S::Categorical, &S::FreeText]);
         assert!(named.len() >= 90);
-    }}
+    }
+    #[test]
+    fn the_documentation_has_a_row_for_every_meaning() {
+        let page = include_str!("../../../../../docs/profile.md");
+        let rows: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+        for meaning in (1..=200).filter_map(|number| S::try_from(number).ok()) {
+            let name = meaning.as_str_name().trim_start_matches("SEMANTIC_TYPE_");
+            assert!(rows.contains(&name), "docs/profile.md has no row for {name}");
+        }
+    }
+}
