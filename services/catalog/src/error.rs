@@ -190,6 +190,7 @@ impl Fault for Error {
     fn retry_after(&self) -> Option<std::time::Duration> {
         match self {
             Self::Store(error) => error.retry_after(),
+            Self::Events(error) => error.retry_after(),
             Self::Objects(error) => error.retry_after(),
             Self::Fetch(error) => error.retry_after(),
             _ => None,

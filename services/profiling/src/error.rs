@@ -100,8 +100,11 @@ pub enum Error {
 }
 
 impl Error {
-    /// Tells whether a store of our own is away or full, which is no fault of the job and passes.
+    /// Tells whether a store of our own is away, full, or lets us in no more, which is no fault of the job and passes.
     pub fn is_of_our_stores(&self) -> bool {
+        if let Self::Objects(objects::Error::Remote { .. }) | Self::Store(sql::Error::Refused(_)) = self {
+            return true;
+        }
         let ours = matches!(self, Self::Store(_) | Self::Events(_) | Self::Objects(_) | Self::Spool(_));
         ours && matches!(self.kind(), ErrorKind::Unavailable | ErrorKind::Exhausted)
     }
@@ -213,6 +216,7 @@ impl Fault for Error {
     fn retry_after(&self) -> Option<std::time::Duration> {
         match self {
             Self::Store(error) => error.retry_after(),
+            Self::Events(error) => error.retry_after(),
             Self::Objects(error) => error.retry_after(),
             Self::Fetch(error) => error.retry_after(),
             Self::Spool(error) if is_full(error) => Some(UNTIL_THERE_IS_ROOM),
@@ -247,5 +251,19 @@ mod tests {
             assert_eq!(error.to_string(), "the disk is full");
             assert!(error.retry_after().is_some());
         }
+    }
+
+    #[test]
+    fn a_bucket_that_lets_us_in_no_more_costs_a_job_nothing() {
+        let remote = |problem| objects::Error::Remote {
+            place: "s3://bucket".into(),
+            doing: "write an object",
+            problem,
+            source: "refused".into(),
+        };
+        for problem in [objects::Problem::Denied, objects::Problem::BucketMissing, objects::Problem::Unreachable] {
+            assert!(Error::Objects(remote(problem)).is_of_our_stores(), "{problem:?}");
+        }
+        assert!(!Error::ContentDamaged.is_of_our_stores());
     }
 }

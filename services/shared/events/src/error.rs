@@ -1,5 +1,7 @@
 //! What can go wrong with events.
 
+use std::time::Duration;
+
 use types::{BoxError, ErrorKind, Fault};
 
 /// Why the outbox, relay or consumer could not do its work.
@@ -45,6 +47,14 @@ impl Fault for Error {
             Self::Bus(error) => error.reason(),
             Self::TooLarge { .. } => "EVENT_TOO_LARGE",
             Self::Damaged { .. } => "EVENT_DAMAGED",
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Store(error) => error.retry_after(),
+            Self::Bus(error) => error.retry_after(),
+            Self::TooLarge { .. } | Self::Damaged { .. } => None,
         }
     }
 }
@@ -193,6 +203,13 @@ impl Fault for BusError {
             Self::TooLarge { .. } => "EVENT_TOO_LARGE",
             Self::UnknownSubject { .. } => "SUBJECT_UNKNOWN",
             Self::Damaged { .. } => "EVENT_DAMAGED",
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Store(error) => error.retry_after(),
+            _ => None,
         }
     }
 

@@ -151,8 +151,8 @@ impl Fault for Error {
             Self::Remote { problem, .. } => problem.kind(),
             Self::TooLarge { .. } => ErrorKind::Precondition,
             Self::Full { .. } => ErrorKind::Exhausted,
-            Self::Denied { .. } => ErrorKind::Precondition,
-            Self::Body(_) | Self::Io { .. } => ErrorKind::Unavailable,
+            // It heals when the disk takes writes again; nothing that a caller changes would help.
+            Self::Body(_) | Self::Denied { .. } | Self::Io { .. } => ErrorKind::Unavailable,
         }
     }
 
@@ -193,6 +193,7 @@ impl Fault for Error {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Full { .. } => Some(Duration::from_secs(60)),
+            Self::Denied { .. } => Some(Duration::from_secs(10)),
             _ => None,
         }
     }
@@ -229,6 +230,9 @@ mod tests {
         assert_eq!(of(io::ErrorKind::StorageFull), "DISK_FULL");
         assert_eq!(of(io::ErrorKind::QuotaExceeded), "DISK_FULL");
         assert_eq!(of(io::ErrorKind::ReadOnlyFilesystem), "OBJECT_STORE_DENIED");
+        let denied = Error::io("x".as_ref(), "write", io::ErrorKind::ReadOnlyFilesystem.into());
+        assert_eq!(denied.kind(), ErrorKind::Unavailable, "it heals by itself");
+        assert!(denied.retry_after().is_some());
         assert_eq!(of(io::ErrorKind::Other), "OBJECT_STORE_UNAVAILABLE");
         let full = Error::io("x".as_ref(), "write", io::ErrorKind::StorageFull.into());
         assert_eq!(full.words("cannot read or write an object"), "the disk is full");

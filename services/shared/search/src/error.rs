@@ -61,9 +61,10 @@ impl Error {
 impl Fault for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::InUse { .. } | Self::Denied { .. } | Self::RebuildRunning => ErrorKind::Precondition,
+            Self::InUse { .. } | Self::RebuildRunning => ErrorKind::Precondition,
             Self::Full { .. } => ErrorKind::Exhausted,
-            Self::RebuildBroken | Self::Failed { .. } => ErrorKind::Unavailable,
+            // What takes no writes now may take them later.
+            Self::Denied { .. } | Self::RebuildBroken | Self::Failed { .. } => ErrorKind::Unavailable,
         }
     }
 

@@ -62,6 +62,9 @@ pub enum Error {
     /// The database, or its disk, takes no writes.
     #[error("the database cannot be written to")]
     ReadOnly(#[source] sqlx::Error),
+    /// The disk under the database failed a read or a write.
+    #[error("the disk under the database failed")]
+    Disk(#[source] sqlx::Error),
     /// The file is damaged, or is no database.
     #[error("the database is damaged")]
     Corrupt(#[source] sqlx::Error),
@@ -148,7 +151,7 @@ impl Fault for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Open { source, .. } => at_open(source).map_or(ErrorKind::Unavailable, Self::kind),
-            Self::Unavailable(_) | Self::Busy(_) | Self::ReadOnly(_) => ErrorKind::Unavailable,
+            Self::Unavailable(_) | Self::Busy(_) | Self::ReadOnly(_) | Self::Disk(_) => ErrorKind::Unavailable,
             Self::Full(_) => ErrorKind::Exhausted,
             Self::NewerSchema { .. } | Self::Refused(_) | Self::PageTokenExpired => ErrorKind::Precondition,
             Self::Corrupt(_) | Self::Migration { .. } | Self::Other(_) | Self::Malformed { .. } => ErrorKind::Internal,
@@ -176,6 +179,7 @@ impl Fault for Error {
             Self::Busy(_) => "STORE_BUSY",
             Self::Full(_) => "DISK_FULL",
             Self::ReadOnly(_) => "STORE_READ_ONLY",
+            Self::Disk(_) => "STORE_DISK_FAILED",
             Self::Corrupt(_) | Self::Malformed { .. } => "STORE_CORRUPT",
             Self::Unique(_) => "ALREADY_EXISTS",
             Self::ForeignKey(_) => "REFERENCE_VIOLATED",
@@ -208,6 +212,8 @@ impl Fault for Error {
         match self {
             Self::Open { source, .. } => at_open(source).and_then(Self::retry_after),
             Self::Busy(_) | Self::Unavailable(_) => Some(Duration::from_secs(1)),
+            // Somebody has to see to it first.
+            Self::ReadOnly(_) | Self::Disk(_) => Some(Duration::from_secs(10)),
             Self::Full(_) => Some(Duration::from_secs(60)),
             _ => None,
         }

@@ -38,6 +38,7 @@ fn of_sqlite(code: u32) -> fn(sqlx::Error) -> Error {
         (11 | 26, _) => Error::Corrupt,
         // A full disk shows first where the file of shared memory cannot grow, when a database is opened.
         (13, _) | (10, SHARED_MEMORY_CANNOT_GROW) => Error::Full,
+        (10, _) => Error::Disk,
         (19, 1555 | 2067) => Error::Unique,
         (19, 787) => Error::ForeignKey,
         _ => Error::Other,
@@ -53,6 +54,7 @@ fn of_postgres(reported: &PgDatabaseError) -> fn(sqlx::Error) -> Error {
         "53100" => Error::Full,
         code if code.starts_with("53") => Error::Busy,
         "25006" => Error::ReadOnly,
+        code if code.starts_with("58") => Error::Disk,
         // A statement or the wait for a lock took too long; a transaction has to be repeated.
         "57014" | "55P03" | "40001" | "40P01" => Error::Busy,
         // The server goes down, comes up, or has cut a transaction that was silent.
@@ -65,5 +67,25 @@ fn of_postgres(reported: &PgDatabaseError) -> fn(sqlx::Error) -> Error {
         "XX001" | "XX002" => Error::Corrupt,
         "22021" | "22P05" => Error::Unstorable,
         _ => Error::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use types::{ErrorKind, Fault as _};
+
+    use super::*;
+
+    #[test]
+    fn a_failure_of_the_disk_is_told_from_a_full_one_and_from_a_defect() {
+        let of = |code| of_sqlite(code)(sqlx::Error::PoolClosed);
+        // `SQLITE_IOERR_WRITE`, `SQLITE_IOERR_FSYNC`, and what a full disk says.
+        assert_eq!(
+            [778, 1034, 4874, 13].map(|code| of(code).reason()),
+            ["STORE_DISK_FAILED", "STORE_DISK_FAILED", "DISK_FULL", "DISK_FULL"]
+        );
+        let failed = of(778);
+        assert_eq!(failed.kind(), ErrorKind::Unavailable);
+        assert!(failed.retry_after().is_some());
     }
 }
