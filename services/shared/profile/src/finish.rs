@@ -2,8 +2,8 @@
 
 use proto::common::v1 as common;
 use proto::profiling::v1::{
-    ColumnProfile, ProfilePart, ProfileWarning, SampleRow, SemanticType, SpaceCoverage, SpatialCoverage,
-    StoredProfile, StructuralType, TableProfile, ValueSketch,
+    ColumnProfile, ProfilePart, ProfileWarning, SampleRow, SemanticType, SpaceCoverage, SpatialCoverage, StoredProfile,
+    StructuralType, TableProfile, ValueSketch,
 };
 use sketch::DistinctSample;
 use table::{Recipe, Warning};
