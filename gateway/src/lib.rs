@@ -118,9 +118,10 @@ pub async fn build(config: Config, deps: Deps) -> Result<runtime::Service<Served
 }
 
 fn options(config: &Config, deps: &Deps, tasks: &Tasks) -> ServerOptions {
-    let ready = tasks.readiness();
+    let (ready, admitting) = (tasks.readiness(), tasks.readiness());
     let readiness = Arc::new(move || ready.get());
     ServerOptions {
+        admission: Arc::new(move || admitting.admits()),
         max_in_flight: config.concurrent_calls,
         max_streams: config.concurrent_streams,
         stream_idle: config.stream_idle.as_duration(),

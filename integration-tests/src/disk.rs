@@ -2,8 +2,11 @@
 
 use std::fs::File;
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use crate::PATIENCE;
 
 /// A file system of its own; gone with the value.
 pub struct Disk {
@@ -19,14 +22,44 @@ impl Disk {
         mounted.then(|| Self { place: place.to_owned(), image: None }).or_else(|| skipped(test))
     }
 
-    /// One of ext4 on a file beside `place`, whose power can be cut.
+    /// One of ext4 on a file beside `place`, whose power can be cut. It begins with what lies at `place`, its owner
+    /// and its rights.
     pub fn with_power_switch(test: &str, place: &Path, megabytes: u32) -> Option<Self> {
         let image = place.with_extension("disk");
         let made = File::create(&image).and_then(|file| file.set_len(u64::from(megabytes) << 20));
         made.expect("the folder takes files");
         let disk = Self { place: place.to_owned(), image: Some(image.clone()) };
-        let formatted = run("mkfs.ext4", &["-q", "-F", "-m", "0", &image.display().to_string()]);
-        (formatted && disk.mount()).then_some(disk).or_else(|| skipped(test))
+        let (image, place) = (image.display().to_string(), place.display().to_string());
+        // As the file system is made, it takes in what there is.
+        let formatted = run("mkfs.ext4", &["-q", "-F", "-m", "0", "-d", &place, &image]);
+        let metadata = std::fs::metadata(&place).expect("there is such a folder");
+        let mounted = formatted && disk.mount();
+        if mounted {
+            // All but the root of the file system has its owner and rights already.
+            std::os::unix::fs::chown(&place, Some(metadata.uid()), Some(metadata.gid())).expect("who mounts may");
+            std::fs::set_permissions(&place, metadata.permissions()).expect("who mounts may");
+            std::fs::remove_dir(disk.place.join("lost+found")).expect("a new file system has one");
+        }
+        mounted.then_some(disk).or_else(|| skipped(test))
+    }
+
+    /// Makes it refuse every write, also by whoever has opened a file already: every file and folder becomes
+    /// immutable. (A file system is not made read-only under a file that is open.) The memory that SQLite's processes
+    /// share is left out: a write to it is a store to memory, which on such a disk ends the process.
+    pub async fn refuse_writes(&self) {
+        self.change("+i").await;
+    }
+
+    /// Takes that back.
+    pub async fn take_writes(&self) {
+        self.change("-i").await;
+    }
+
+    async fn change(&self, attribute: &str) {
+        let place = self.place.display().to_string();
+        let arguments = [&place, "-xdev", "-not", "-name", "*-shm", "-exec", "chattr", attribute, "{}", "+"];
+        // A file may go while it is looked for.
+        testkit::eventually!(PATIENCE, run("find", &arguments));
     }
 
     /// Fills it to its last byte.
@@ -61,9 +94,10 @@ impl Disk {
         );
     }
 
-    /// Brings the power back; whatever used the disk must have ended.
-    pub fn plug_in(&self) {
-        assert!(run("umount", &[&self.place.display().to_string()]), "nothing uses {} any more", self.place.display());
+    /// Brings the power back; whatever used the disk must have been killed.
+    pub async fn plug_in(&self) {
+        // The children of one that was killed end a moment later.
+        testkit::eventually!(PATIENCE, run("umount", &[&self.place.display().to_string()]));
         assert!(self.mount(), "{} can be mounted again", self.place.display());
     }
 
@@ -101,13 +135,15 @@ fn run(program: &str, arguments: &[&str]) -> bool {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_cut_loses_what_was_not_synced_and_nothing_else() {
+    #[tokio::test]
+    async fn a_cut_loses_what_was_not_synced_and_nothing_else() {
         let name = concat!(module_path!(), "::a_cut_loses_what_was_not_synced_and_nothing_else");
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("place");
         std::fs::create_dir(&place).unwrap();
+        std::fs::write(place.join("before"), "all").unwrap();
         let Some(disk) = Disk::with_power_switch(name, &place, 32) else { return };
+        assert_eq!(std::fs::read(place.join("before")).unwrap(), b"all");
         let mut synced = File::create(place.join("synced")).unwrap();
         synced.write_all(b"all").unwrap();
         synced.sync_all().unwrap();
@@ -115,9 +151,26 @@ mod tests {
         drop(synced);
         disk.cut();
         assert!(std::fs::write(place.join("late"), "none").is_err());
-        disk.plug_in();
+        disk.plug_in().await;
         assert_eq!(std::fs::read(place.join("synced")).unwrap(), b"all");
         assert!(!place.join("late").exists());
         assert_ne!(std::fs::read(place.join("unsynced")).unwrap_or_default(), b"none");
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_refuses_writes_refuses_those_of_open_files_too() {
+        let name = concat!(module_path!(), "::a_disk_that_refuses_writes_refuses_those_of_open_files_too");
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("place");
+        std::fs::create_dir(&place).unwrap();
+        let Some(disk) = Disk::with_power_switch(name, &place, 32) else { return };
+        let mut open = File::create(place.join("open")).unwrap();
+        disk.refuse_writes().await;
+        assert!(open.write_all(b"late").is_err());
+        assert!(File::create(place.join("new")).is_err());
+        assert!(std::fs::remove_file(place.join("open")).is_err());
+        disk.take_writes().await;
+        open.write_all(b"again").unwrap();
+        assert_eq!(std::fs::read(place.join("open")).unwrap(), b"again");
     }
 }

@@ -36,16 +36,6 @@ impl Guarded {
         Self { shell: command.spawn().expect("sh is there"), pid_file }
     }
 
-    /// Sends a signal to the program, as `kill` names it.
-    pub async fn signal(&self, signal: &str) {
-        let pid = testkit::eventually("the process id", crate::PATIENCE, || async {
-            let text = std::fs::read_to_string(&self.pid_file).unwrap_or_default();
-            text.trim().parse::<u32>()
-        });
-        let pid = pid.await;
-        send(pid, signal);
-    }
-
     /// Whether the program has not ended.
     pub fn runs(&self) -> bool {
         let pid = std::fs::read_to_string(&self.pid_file).unwrap_or_default();
@@ -54,9 +44,16 @@ impl Guarded {
         pid.is_empty() || !(stat.is_empty() || stat.contains(") Z "))
     }
 
-    /// Ends it without warning.
+    /// Ends it without warning, unless it has ended by itself.
     pub async fn kill(self) {
-        self.signal("KILL").await;
+        let _gone = signalled(self.pid().await, "KILL");
+    }
+
+    async fn pid(&self) -> u32 {
+        let pid = testkit::eventually("the process id", crate::PATIENCE, || async {
+            std::fs::read_to_string(&self.pid_file).unwrap_or_default().trim().parse::<u32>()
+        });
+        pid.await
     }
 }
 
@@ -64,13 +61,22 @@ impl Drop for Guarded {
     fn drop(&mut self) {
         drop(self.shell.stdin.take());
         let _ended = self.shell.wait();
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.pid_file.with_file_name("log")).unwrap_or_default();
+            let lines: Vec<_> = log.lines().collect();
+            eprintln!("--- a server said, at last:\n{}", lines[lines.len().saturating_sub(40)..].join("\n"));
+        }
     }
 }
 
 /// Sends a signal to a process of ours.
 pub(crate) fn send(pid: u32, signal: &str) {
-    let sent = Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).status().expect("kill is there");
-    assert!(sent.success(), "the signal {signal} did not reach process {pid}");
+    assert!(signalled(pid, signal), "the signal {signal} did not reach process {pid}");
+}
+
+fn signalled(pid: u32, signal: &str) -> bool {
+    let sent = Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).stderr(Stdio::null()).status();
+    sent.expect("kill is there").success()
 }
 
 /// Ports that nobody listens on. They lie below those that the system gives to connections, and no two calls give the

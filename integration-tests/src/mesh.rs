@@ -14,7 +14,7 @@ use tokio::process::Command;
 
 use crate::guarded::free_ports;
 use crate::process::Process;
-use crate::shape::{Place, config, config_file, data_of};
+use crate::shape::{Place, config, config_file, data_of, role_of};
 use crate::{PATIENCE, Session, Setup, Shape};
 
 /// What a finished process left.
@@ -103,10 +103,15 @@ impl Mesh {
         self.work.path()
     }
 
-    /// Where the gateway listens.
+    /// Where the gateway listens; of several, the first.
     pub fn address(&self) -> SocketAddr {
-        let door = |place: &&Place| ["up", "gateway"].contains(&place.name.as_str());
-        self.places.iter().find(door).expect("a mesh has a gateway").address
+        self.gateways()[0]
+    }
+
+    /// Where each gateway listens.
+    pub fn gateways(&self) -> Vec<SocketAddr> {
+        let doors = self.places.iter().filter(|place| ["up", "gateway"].contains(&place.role()));
+        doors.map(|place| place.address).collect()
     }
 
     /// The names of its processes: `up`, or the roles of each.
@@ -141,10 +146,19 @@ impl Mesh {
         });
     }
 
-    /// Whether every role answers now.
+    /// Whether every role answers now, through every gateway.
     pub async fn answers(&self) -> bool {
         let Ok(token) = std::fs::read_to_string(self.token_file()) else { return false };
-        let session = Session::new(self.address(), Some(token.trim())).await;
+        for gateway in self.gateways() {
+            if !self.answers_through(gateway, token.trim()).await {
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn answers_through(&self, gateway: SocketAddr, token: &str) -> bool {
+        let session = Session::new(&[gateway], Some(token)).await;
         let parent = "tenants/main".to_owned();
         session.identity().get_caller(GetCallerRequest {}).await.is_ok()
             && session
@@ -227,12 +241,12 @@ impl Mesh {
 
     /// Whoever holds `token`.
     pub async fn session(&self, token: &str) -> Session {
-        Session::new(self.address(), Some(token)).await
+        Session::new(&self.gateways(), Some(token)).await
     }
 
     /// A client without a credential.
     pub async fn anonymous(&self) -> Session {
-        Session::new(self.address(), None).await
+        Session::new(&self.gateways(), None).await
     }
 
     /// The administrator's API key.
@@ -284,11 +298,11 @@ impl Mesh {
         self.processes.iter().map(Process::log).collect()
     }
 
-    /// All that the process of a role wrote.
+    /// All that the processes of a role wrote.
     pub fn log_of(&self, role: &str) -> String {
         self.processes
             .iter()
-            .filter(|process| ["up", role].contains(&process.name.as_str()))
+            .filter(|process| ["up", role].contains(&role_of(&process.name)))
             .map(Process::log)
             .collect()
     }
@@ -335,9 +349,12 @@ impl Mesh {
 impl Drop for Mesh {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let log = self.log();
-            let lines: Vec<_> = log.lines().collect();
-            eprintln!("--- the mesh said, at last:\n{}", lines[lines.len().saturating_sub(60)..].join("\n"));
+            for process in &self.processes {
+                let log = process.log();
+                let lines: Vec<_> = log.lines().collect();
+                let last = lines[lines.len().saturating_sub(40)..].join("\n");
+                eprintln!("--- {} said, at last:\n{last}", process.name);
+            }
         }
     }
 }

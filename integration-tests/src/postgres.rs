@@ -104,6 +104,24 @@ impl Postgres {
         .await
     }
 
+    /// Ends the server in order, as TERM does. It waits for its clients, five seconds at most.
+    pub fn stop(&self) {
+        drop(self.child.lock().expect("no holder panics").take().expect("it runs"));
+    }
+
+    /// Whether it has not ended by itself.
+    pub fn runs(&self) -> bool {
+        self.child.lock().expect("no holder panics").as_ref().is_some_and(Guarded::runs)
+    }
+
+    /// Makes it refuse every write, or take them again, as a server does that became a replica.
+    pub fn set_read_only(&self, read_only: bool) {
+        let refuse = format!("ALTER SYSTEM SET default_transaction_read_only = {read_only}");
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args(["-X", "-q", "-d", &self.url("postgres"), "-c", &refuse, "-c", "SELECT pg_reload_conf()"]);
+        run(psql.stdout(Stdio::null()));
+    }
+
     /// Ends the server without warning.
     pub async fn kill(&self) {
         let child = self.child.lock().expect("no holder panics").take();

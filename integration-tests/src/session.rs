@@ -19,7 +19,7 @@ use proto::discovery::v1::{
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::profiling::v1::profiling_service_client::ProfilingServiceClient;
 use proto::profiling::v1::{Job, ListJobsRequest};
-use rpc::{Served, Transport};
+use rpc::{ConnectSettings, Served, Transport};
 use tonic::Status;
 use tonic::body::Body;
 use tower::ServiceExt as _;
@@ -34,16 +34,24 @@ pub struct Session {
 }
 
 impl Session {
-    /// Whoever holds `token`, or nobody.
-    pub async fn new(address: SocketAddr, token: Option<&str>) -> Self {
+    /// Whoever holds `token`, or nobody, at any of these gateways. A call waits for none that is away.
+    pub async fn new(addresses: &[SocketAddr], token: Option<&str>) -> Self {
         let header = token.map(|token| ("authorization", format!("Bearer {token}")));
-        Self::with_headers(address, header.into_iter().collect()).await
+        Self::over(gateways(addresses).impatient(), header.into_iter().collect())
+    }
+
+    /// Whoever holds `token`, with a client as it comes: a call waits for a while when no gateway serves.
+    pub async fn patient(addresses: &[SocketAddr], token: &str) -> Self {
+        Self::over(gateways(addresses), vec![("authorization", format!("Bearer {token}"))])
     }
 
     /// A client that sends these headers with each call.
     pub async fn with_headers(address: SocketAddr, headers: Vec<(&'static str, String)>) -> Self {
-        let transport = rpc::connect(&rpc::ConnectSettings::new("gateway", [address.to_string()]).impatient())
-            .expect("an address is an endpoint");
+        Self::over(gateways(&[address]).impatient(), headers)
+    }
+
+    fn over(settings: ConnectSettings, headers: Vec<(&'static str, String)>) -> Self {
+        let transport = rpc::connect(&settings).expect("an address is an endpoint");
         let headers: Vec<_> = headers
             .into_iter()
             .map(|(name, value)| (name, HeaderValue::try_from(value).expect("tests send header values")))
@@ -259,6 +267,10 @@ impl Session {
         assert_eq!(digest, Digest::of(&bytes));
         Ok(bytes)
     }
+}
+
+fn gateways(addresses: &[SocketAddr]) -> ConnectSettings {
+    ConnectSettings::new("gateway", addresses.iter().map(ToString::to_string))
 }
 
 fn has_ended(crawl: &Crawl) -> bool {

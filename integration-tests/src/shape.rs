@@ -39,6 +39,11 @@ impl Shape {
         }
     }
 
+    /// The same without those of one process.
+    pub fn of_processes() -> Vec<Self> {
+        Self::of_run().into_iter().filter(|shape| *shape == Self::Processes).collect()
+    }
+
     /// The same without the shape that has no servers to hit.
     pub fn with_servers() -> Vec<Self> {
         Self::of_run().into_iter().filter(|shape| *shape != Self::Embedded).collect()
@@ -76,7 +81,7 @@ impl Place {
 
     /// The role that runs there.
     pub fn role(&self) -> &str {
-        self.name.split('-').next().unwrap_or(&self.name)
+        role_of(&self.name)
     }
 
     /// The arguments that make it what it is.
@@ -88,6 +93,11 @@ impl Place {
             ["serve", "--roles", self.role(), "--listen", &listen, "--data-dir", &data, "--config", &config];
         arguments.map(str::to_owned).to_vec()
     }
+}
+
+/// The role of the process of this name.
+pub(crate) fn role_of(name: &str) -> &str {
+    name.split('-').next().unwrap_or(name)
 }
 
 /// The data directory of a process of several.

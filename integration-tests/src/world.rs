@@ -137,6 +137,43 @@ impl World {
         }
     }
 
+    /// Stops the event bus and the store of state, while the mesh does not run yet. What they keep can be moved then.
+    pub async fn shut_servers(&self) {
+        if let Some(nats) = &self.nats {
+            nats.kill().await;
+        }
+        if let Some(postgres) = &self.postgres {
+            postgres.stop();
+        }
+    }
+
+    /// Starts them again.
+    pub async fn launch_servers(&self) {
+        if let Some(nats) = &self.nats {
+            nats.launch().await;
+        }
+        if let Some(postgres) = &self.postgres {
+            postgres.launch().await;
+        }
+    }
+
+    /// Puts other bytes in the place of an object, as only a test may.
+    pub async fn replace(&self, digest: Digest, bytes: &[u8]) {
+        let Some(weed) = &self.weed else {
+            let is_it = |path: &PathBuf| named(path) == digest.to_string();
+            let path = files(&self.mesh.data_dir().join("objects/objects")).into_iter().find(is_it);
+            return std::fs::write(path.expect("the object is there"), bytes).expect("an object can be written");
+        };
+        let store = open(weed).await;
+        let page = store.list("", None, 1000).await.expect("a bucket can be listed");
+        let is_it = |object: &objects::ObjectMeta| object.key.segments().last() == Some(&digest.to_string());
+        let object = page.into_iter().find(is_it).expect("the object is there");
+        store
+            .put_bytes(&object.key, bytes.to_vec().into(), objects::Put::Always)
+            .await
+            .expect("a bucket can be written");
+    }
+
     /// What the object store holds.
     pub async fn stored(&self) -> Stored {
         let mut stored = match &self.weed {
@@ -167,7 +204,7 @@ fn in_folder(data: &Path) -> Stored {
     let mut stored = Stored::default();
     let kept = ["content", "uploads"].map(|kind| files(&data.join("objects/objects").join(kind)));
     for path in kept.into_iter().flatten() {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().trim_end_matches('@').to_owned();
+        let name = named(&path);
         let bytes = std::fs::read(&path).expect("an object can be read");
         stored.content.insert(name, Digest::of(&bytes));
     }
@@ -178,14 +215,23 @@ fn in_folder(data: &Path) -> Stored {
     stored
 }
 
+/// The last part of the key of an object in a folder.
+fn named(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().trim_end_matches('@').to_owned()
+}
+
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-async fn in_bucket(weed: &Weed) -> Stored {
+async fn open(weed: &Weed) -> Arc<dyn ObjectStore> {
     let settings = S3Settings::with_keys(KEY.0, Secret::new(KEY.1.to_owned()));
-    let store = objects::open_with(&weed.url(), &settings).await.expect("the bucket is there");
+    objects::open_with(&weed.url(), &settings).await.expect("the bucket is there")
+}
+
+async fn in_bucket(weed: &Weed) -> Stored {
+    let store = open(weed).await;
     let mut stored = Stored::default();
     for prefix in ["content/", "uploads/"] {
         list(&store, prefix, &mut stored).await;

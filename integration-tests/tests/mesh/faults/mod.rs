@@ -7,10 +7,13 @@ mod broker;
 mod consumers;
 mod disks;
 mod kills;
+mod objects;
 mod pauses;
 mod power;
 mod restarts;
 mod wires;
+
+use std::time::Duration;
 
 use millrace_integration_tests::{Corpus, Setup, Shape, World};
 use proto::discovery::v1::RunSourceRequest;
@@ -28,6 +31,11 @@ async fn nudge(world: &World) {
     let name = "tenants/main/sources/all".to_owned();
     let request = RunSourceRequest { name, accept_losses: false, request_id: String::new() };
     let _unheard = world.mesh.admin().await.discovery().run_source(request).await;
+}
+
+/// Does what may not be answered, and gives up soon. Whoever gives up does not know whether it was done.
+async fn hastily<T>(call: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(Duration::from_secs(2), call).await.ok()
 }
 
 /// The name by which a test is printed.

@@ -83,7 +83,7 @@ impl Met {
             return;
         };
         assert_eq!(status.code(), Code::Unavailable, "only what may be repeated fails: {status:?}");
-        assert!(was_shut || self.shut.load(Ordering::SeqCst), "a client of a gateway that stays up saw {status:?}");
+        assert!(was_shut || self.shut.load(Ordering::SeqCst), "a client saw {status:?} though a gateway was up");
         self.failed.fetch_add(1, Ordering::Relaxed);
         pass(Duration::from_millis(20)).await;
     }
@@ -140,9 +140,58 @@ async fn a_rolling_restart_under_load_is_seen_by_no_client_of_a_gateway_that_sta
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rolling_restart_of_all_is_seen_by_no_client_that_knows_two_gateways() {
+    let name = test_name!("a_rolling_restart_of_all_is_seen_by_no_client_that_knows_two_gateways");
+    for shape in Shape::of_processes() {
+        let mut rounds = Rounds::of(name, 1);
+        let setup = Setup::new().doubling("gateway").doubling("profiling").doubling("discovery");
+        let Some((mut world, mut corpus)) = begin(name, shape, setup, 30).await else { continue };
+        let (gateways, token) = (world.mesh.gateways(), world.mesh.token());
+        let met = Arc::new(Met::default());
+        let mut callers = Vec::new();
+        for caller in 0..CALLERS {
+            let (met, admin) = (met.clone(), Session::patient(&gateways, &token).await);
+            callers.push(tokio::spawn(async move { met.call(caller, admin).await }));
+        }
+        let admin = Session::patient(&gateways, &token).await;
+        let mut restarts = 0;
+        for _ in 0..rounds.count {
+            for process in world.mesh.names() {
+                corpus.stir(&mut rounds.random);
+                nudge(&world).await;
+                met.all_are_answered().await;
+                // An upload is no call that may be repeated; some are under way while the process drains, and comes up.
+                let restart = async {
+                    world.mesh.stop_one(&process).await;
+                    world.mesh.spawn_one(&process);
+                };
+                let uploads = async {
+                    for bytes in [200_000, 0, 50_000, 0] {
+                        let taken = corpus.try_upload(&admin, bytes).await;
+                        taken.unwrap_or_else(|status| panic!("an upload met the restart of {process}: {status:?}"));
+                    }
+                };
+                tokio::join!(restart, uploads);
+                world.mesh.ready().await;
+                met.all_are_answered().await;
+                restarts += 1;
+            }
+        }
+        met.over.store(true, Ordering::Relaxed);
+        for caller in callers {
+            caller.await.unwrap();
+        }
+        let counts = audit(&world, &corpus).await;
+        let answered = met.answers().iter().sum::<usize>();
+        rounds.tell(&format!("{shape:?}: {restarts} restarts; {answered} calls answered, none failed; {counts}"));
+        world.mesh.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_process_of_a_data_directory_is_refused() {
     let name = test_name!("a_second_process_of_a_data_directory_is_refused");
-    for shape in Shape::of_run().into_iter().filter(|shape| *shape == Shape::Processes) {
+    for shape in Shape::of_processes() {
         let Some(mut world) = World::start(name, shape, Setup::new()).await else { continue };
         for role in ["catalog", "profiling"] {
             let arguments = world.mesh.second_of(role);

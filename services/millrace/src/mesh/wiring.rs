@@ -232,8 +232,10 @@ impl Wiring<'_> {
     /// Puts the layers around a role's routes, whoever calls them and from where.
     fn add(&mut self, role: Role, service: Service<Routes>) {
         let ready = service.ready;
+        let admitting = ready.clone();
         let readiness = Arc::new(move || ready.get());
-        let options = ServerOptions::new(readiness, self.keys.verifier.clone(), self.stores.clock.clone());
+        let mut options = ServerOptions::new(readiness, self.keys.verifier.clone(), self.stores.clock.clone());
+        options.admission = Arc::new(move || admitting.admits());
         self.mesh.served.insert(role, rpc::server_stack(service.name, service.routes, options));
         self.mesh.tasks.push(service.tasks);
     }

@@ -2,20 +2,21 @@
 
 mod places;
 
-use std::future::Future as _;
+use std::future::{Future, pending};
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures::future::{Fuse, FutureExt as _};
 use futures::stream::FuturesUnordered;
 use futures::{Stream, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::{TlsAcceptor, TlsStream};
-use tonic::transport::server::{Connected, TcpConnectInfo, TcpIncoming};
+use tonic::transport::server::{Connected, TcpConnectInfo};
 use types::BoxFuture;
 
 use crate::ServerTls;
@@ -81,23 +82,53 @@ impl Connected for Connection {
     }
 }
 
-/// The connections that come in on a listener, once they have agreed on TLS where that is asked for.
+/// The connections that come in on a listener until it is stopped, once they have agreed on TLS where that is asked
+/// for.
 ///
-/// The handshakes run side by side, within this stream; whoever is slow keeps nobody else out.
-pub(crate) struct Incoming {
-    tcp: TcpIncoming,
+/// The handshakes run side by side, within this stream; whoever is slow keeps nobody else out. At the stop those that
+/// the system has taken already still come in, so that they are told to go elsewhere; a listener that is closed breaks
+/// them, and with them calls of which nobody knows whether they were served.
+pub(crate) struct Incoming<S> {
+    listener: Option<TcpListener>,
+    late: Vec<TcpStream>,
     tls: Option<ServerTls>,
     handshakes: FuturesUnordered<BoxFuture<'static, Option<Connection>>>,
     places: Places,
     refusals: FuturesUnordered<BoxFuture<'static, ()>>,
+    stop: Fuse<S>,
 }
 
-impl Incoming {
-    pub(crate) fn new(listener: TcpListener, tls: Option<ServerTls>, limits: ConnectionLimits) -> Self {
-        // The server's own `tcp_nodelay` holds only where it binds by itself.
-        let tcp = TcpIncoming::from(listener).with_nodelay(Some(true));
-        let (handshakes, refusals) = (FuturesUnordered::new(), FuturesUnordered::new());
-        Self { tcp, tls, handshakes, places: Places::new(limits), refusals }
+impl<S: Future<Output = ()>> Incoming<S> {
+    pub(crate) fn new(listener: TcpListener, tls: Option<ServerTls>, limits: ConnectionLimits, stop: S) -> Self {
+        Self {
+            listener: Some(listener),
+            late: Vec::new(),
+            tls,
+            handshakes: FuturesUnordered::new(),
+            places: Places::new(limits),
+            refusals: FuturesUnordered::new(),
+            stop: stop.fuse(),
+        }
+    }
+
+    /// Takes what the system has taken, whether or not Tokio knows of it yet, and closes the listener.
+    fn close(&mut self) {
+        let Some(listener) = self.listener.take().and_then(|listener| listener.into_std().ok()) else { return };
+        while let Ok((stream, _)) = listener.accept() {
+            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            self.late.extend(stream.ok());
+        }
+    }
+
+    fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<TcpStream>>> {
+        if let Some(stream) = self.late.pop() {
+            return Poll::Ready(Some(Ok(stream)));
+        }
+        match &self.listener {
+            Some(listener) => listener.poll_accept(cx).map(|accepted| Some(accepted.map(|(stream, _)| stream))),
+            // Whoever is still agreeing on TLS has sent no call.
+            None => Poll::Ready(None),
+        }
     }
 
     fn refuse(&self, full: Full, stream: TcpStream) {
@@ -117,21 +148,26 @@ impl Incoming {
     }
 }
 
-impl Stream for Incoming {
+impl<S: Future<Output = ()> + Unpin> Stream for Incoming<S> {
     type Item = io::Result<Connection>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Connection>>> {
         let this = &mut *self;
+        if Pin::new(&mut this.stop).poll(cx).is_ready() {
+            this.close();
+        }
         loop {
             while let Poll::Ready(Some(())) = this.refusals.poll_next_unpin(cx) {}
             match this.handshakes.poll_next_unpin(cx) {
                 Poll::Ready(Some(Some(connection))) => return Poll::Ready(Some(Ok(connection))),
                 Poll::Ready(Some(None)) => continue,
-                Poll::Pending if this.handshakes.len() >= HANDSHAKES => return Poll::Pending,
+                Poll::Pending if this.handshakes.len() >= HANDSHAKES && this.listener.is_some() => {
+                    return Poll::Pending;
+                }
                 Poll::Ready(None) | Poll::Pending => {}
             }
-            let Some(stream) = ready!(Pin::new(&mut this.tcp).poll_next(cx)) else { return Poll::Ready(None) };
-            let stream = match stream {
+            let Some(stream) = ready!(this.next(cx)) else { return Poll::Ready(None) };
+            let stream = match stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream)) {
                 Ok(stream) => stream,
                 Err(error) => return Poll::Ready(Some(Err(error))),
             };
@@ -160,7 +196,7 @@ pub fn connections(
     listener: TcpListener,
     tls: Option<ServerTls>,
 ) -> impl Stream<Item = io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static>> + Send + Unpin + 'static {
-    Incoming::new(listener, tls, ConnectionLimits::NONE)
+    Incoming::new(listener, tls, ConnectionLimits::NONE, pending())
 }
 
 async fn accept(tls: ServerTls, stream: TcpStream) -> Option<Wire> {

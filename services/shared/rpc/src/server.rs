@@ -1,6 +1,6 @@
 //! What stands around a role's routes, and the socket they are served on.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ pub(crate) type Ready = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 pub struct ServerOptions {
     /// Tells whether the role takes calls; if not, why.
     pub readiness: Ready,
+    /// Tells whether a call that came is served; if not, why. As a role stops it is not ready, and serves all the same.
+    pub admission: Ready,
     /// Whose identities are believed.
     pub verifier: Arc<Verifier>,
     /// Tells when credentials end.
@@ -45,7 +47,16 @@ impl ServerOptions {
     /// The usual limits: 1024 unary calls, 1024 streams, 10 minutes idle.
     pub fn new(readiness: Ready, verifier: Arc<Verifier>, clock: Arc<dyn Clock>) -> Self {
         let stream_idle = Duration::from_secs(600);
-        Self { readiness, verifier, clock, max_in_flight: 1024, max_streams: 1024, stream_idle, infrastructure: true }
+        Self {
+            admission: readiness.clone(),
+            readiness,
+            verifier,
+            clock,
+            max_in_flight: 1024,
+            max_streams: 1024,
+            stream_idle,
+            infrastructure: true,
+        }
     }
 }
 
@@ -71,7 +82,7 @@ pub fn server_stack(role: &'static str, routes: Routes, options: ServerOptions) 
         .layer(TraceLayer { role })
         .layer(MetricsLayer::server())
         .layer(CatchPanicLayer {})
-        .layer(ReadinessLayer { ready: options.readiness })
+        .layer(ReadinessLayer { ready: options.admission })
         .layer(LoadShedLayer::new(options.max_in_flight, options.max_streams))
         .layer(DeadlineLayer { stream_idle: options.stream_idle })
         .layer(IdentityLayer { verifier: options.verifier, clock: options.clock })
@@ -105,7 +116,8 @@ pub async fn serve_within(
         .http2_keepalive_timeout(Some(Duration::from_secs(20)))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .serve_with_incoming_shutdown(served, Incoming::new(listener, tls, limits), shutdown)
+        // The end of what comes in is the stop; then the connections drain.
+        .serve_with_incoming_shutdown(served, Incoming::new(listener, tls, limits, Box::pin(shutdown)), pending())
         .await
         .map_err(Error::Serve)
 }

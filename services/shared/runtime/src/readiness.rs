@@ -1,37 +1,54 @@
 //! Whether a role takes calls.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 
 /// Whether a role takes calls, and if not, why. Clones share the state.
 #[derive(Debug, Clone)]
-pub struct Readiness(Arc<watch::Sender<Result<(), String>>>);
+pub struct Readiness {
+    state: Arc<watch::Sender<Result<(), String>>>,
+    drains: Arc<AtomicBool>,
+}
 
 impl Readiness {
     /// Not ready yet: `starting`.
     pub fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(Err("starting".to_owned()))))
+        let state = Arc::new(watch::Sender::new(Err("starting".to_owned())));
+        Self { state, drains: Arc::default() }
     }
 
     /// Takes calls from now on.
     pub fn set_ready(&self) {
-        self.0.send_if_modified(|state| std::mem::replace(state, Ok(())).is_err());
+        self.state.send_if_modified(|state| std::mem::replace(state, Ok(())).is_err());
     }
 
     /// Takes no calls from now on, because of `reason`.
     pub fn set_not_ready(&self, reason: impl Into<String>) {
-        let _before = self.0.send_replace(Err(reason.into()));
+        let _before = self.state.send_replace(Err(reason.into()));
+    }
+
+    /// Takes no calls from now on, because it stops. Whoever chooses among processes chooses another one; a call that
+    /// is here already, or comes by a connection that still stands, is served: it may be one that nobody can repeat.
+    pub fn set_stopping(&self) {
+        self.drains.store(self.get().is_ok(), Ordering::SeqCst);
+        self.set_not_ready("stopping");
+    }
+
+    /// Whether a call that came here is served; if not, why.
+    pub fn admits(&self) -> Result<(), String> {
+        self.get().or_else(|why| if self.drains.load(Ordering::SeqCst) { Ok(()) } else { Err(why) })
     }
 
     /// The present state.
     pub fn get(&self) -> Result<(), String> {
-        self.0.borrow().clone()
+        self.state.borrow().clone()
     }
 
     /// Tells of every change.
     pub fn watch(&self) -> watch::Receiver<Result<(), String>> {
-        self.0.subscribe()
+        self.state.subscribe()
     }
 }
 
@@ -58,5 +75,17 @@ mod tests {
         assert!(!watch.has_changed().unwrap(), "nothing changed");
         ready.set_not_ready("draining");
         assert_eq!(ready.get(), Err("draining".to_owned()));
+        assert!(ready.admits().is_err());
+    }
+
+    #[test]
+    fn a_role_that_stops_is_not_ready_and_serves_what_comes_all_the_same() {
+        let ready = Readiness::new();
+        ready.set_stopping();
+        assert!(ready.admits().is_err(), "it was never ready");
+        let ready = Readiness::new();
+        ready.set_ready();
+        ready.set_stopping();
+        assert_eq!((ready.get(), ready.admits()), (Err("stopping".to_owned()), Ok(())));
     }
 }

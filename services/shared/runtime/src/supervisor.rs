@@ -101,7 +101,7 @@ impl Supervisor {
 
     async fn shut_down(mut self) {
         for ready in &self.readiness {
-            ready.set_not_ready("stopping");
+            ready.set_stopping();
         }
         self.servers.stop(self.grace.drain).await;
         self.loops.stop(self.grace.loops).await;

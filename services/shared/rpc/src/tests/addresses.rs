@@ -209,3 +209,27 @@ async fn a_name_that_cannot_be_resolved_is_told() {
     assert_eq!((status.code(), reason(&status).as_deref()), (Code::Unavailable, Some("PEER_UNREACHABLE")));
     assert!(status.message().contains("profiling.mesh"), "{status:?}");
 }
+
+#[tokio::test]
+async fn a_connection_that_came_in_as_the_server_stops_is_told_so_and_not_broken() {
+    let mesh = Mesh::start(Over::Process).await;
+    for _ in 0..20 {
+        let node = Node::start(&mesh, None).await;
+        // The system has taken the connection, and the server has not seen it yet.
+        let stream = std::net::TcpStream::connect(node.address).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        node.stop.send(()).unwrap();
+        let stream = tokio::net::TcpStream::from_std(stream).unwrap();
+        let (sender, connection) = h2::client::handshake(stream).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let answer = async {
+            let request = HttpRequest::post("http://mesh/grpc.health.v1.Health/Check").body(()).unwrap();
+            sender.ready().await?.send_request(request, true)?.0.await
+        };
+        if let Err(error) = answer.await {
+            assert!(error.is_go_away() && error.is_remote(), "{error:?}");
+        }
+        connection.abort();
+        node.task.await.unwrap().unwrap();
+    }
+}
