@@ -6,6 +6,8 @@
 #   integration-tests/bench.sh --datasets 50 --runs 5              a quick look at what takes the longest
 #   integration-tests/bench.sh --only start|size|search|edge|events|path|latency|envoy|memory       one part of it
 #   integration-tests/bench.sh --with-envoy …                      installs Envoy, the peer of the gateway, beforehand
+#   integration-tests/bench.sh --only profile [--rows N] [--runs N] [--great-rows N]    the profiler beside its peers, a bench
+#                                                                  of its own: services/shared/profile/benches/profile
 #
 # Each row is a figure that was set as a goal, or one that explains it: the median, what to reach, and how many runs or
 # calls it stands on. The calibration line above, said on stderr first of all, tells how fast the disk syncs and one core
@@ -22,6 +24,17 @@ cd "$(dirname "$0")/.."
 
 # Where the bench looks for programs that are not on the path.
 export MILLRACE_TOOLS="${MILLRACE_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/millrace/tools}"
+# The profiler's peers come from PyPI, into a folder of their own; one that cannot be installed is left out by name.
+if [ "${1:-}" = --only ] && [ "${2:-}" = profile ]; then
+    shift 2
+    peers="$MILLRACE_TOOLS/peers"
+    [ -x "$peers/bin/python" ] || python3 -m venv "$peers" || true
+    for package in duckdb==2.0.0 datamart-profiler; do
+        "$peers/bin/pip" install --quiet --disable-pip-version-check "$package" >&2 ||
+            echo "bench: $package could not be installed, and is left out" >&2
+    done
+    exec cargo bench --locked -p millrace-profile --bench profile -- --peers "$peers/bin/python" "$@"
+fi
 arguments=()
 for argument in "$@"; do
     if [ "$argument" = --with-envoy ]; then

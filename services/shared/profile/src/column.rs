@@ -197,9 +197,10 @@ impl Column {
     /// Counts a cell and tells its place.
     fn add_text(&mut self, text: &str, row: u64) -> usize {
         let hash = hash(text.as_bytes());
-        if let Some(place) = self.known(hash, row, |_| text.into()) {
-            return place;
-        }
+        let slot = match self.known(hash, row, |_| text.into()) {
+            Ok(place) => return place,
+            Err(slot) => slot,
+        };
         let trimmed = text.trim();
         let (kind, value) = match self.form {
             Form::Text { decimal_comma } => classify(trimmed, decimal_comma),
@@ -210,44 +211,45 @@ impl Column {
             self.first_code = Some(row);
         }
         let cell = Cell::new(hash, normal, (kind, value), text);
-        self.insert(cell, Some(text), row)
+        self.insert(slot, cell, Some(text), row)
     }
 
     fn add_value(&mut self, hash: u64, kind: Kind, value: Value, row: u64) -> usize {
         let Form::Native(native) = self.form else { unreachable!("values come in columns of values") };
-        if let Some(place) = self.known(hash, row, |cell| native.render(cell.value)) {
-            return place;
-        }
+        let slot = match self.known(hash, row, |value| native.render(value)) {
+            Ok(place) => return place,
+            Err(slot) => slot,
+        };
         let normal = normal_hash("", kind, value, &mut self.scratch);
-        self.insert(Cell::new(hash, normal, (kind, value), ""), None, row)
+        self.insert(slot, Cell::new(hash, normal, (kind, value), ""), None, row)
     }
 
-    /// Counts a cell that was seen before.
-    fn known(&mut self, hash: u64, row: u64, text: impl FnOnce(&Cell) -> Box<str>) -> Option<usize> {
+    /// Counts a cell that was seen before and tells its place, or the slot that it would take.
+    fn known(&mut self, hash: u64, row: u64, text: impl FnOnce(Value) -> Box<str>) -> Result<usize, usize> {
         let place = match self.last.filter(|last| self.cells.get(*last).hash == hash) {
             Some(last) => last,
-            None => self.cells.find(hash).ok()?,
+            None => self.cells.find(hash)?,
         };
-        let cell = *self.cells.count(place, 1);
-        if self.open >> cell.kind as u32 & 1 == 1 {
-            let text = text(&cell);
-            self.remember(cell.kind, row, &text);
+        let cell = self.cells.count(place, 1);
+        let (kind, value) = (cell.kind, cell.value);
+        if self.open >> kind as u32 & 1 == 1 {
+            self.remember(kind, row, &text(value));
         }
-        self.follow(place, cell);
-        Some(place)
+        self.follow(place, kind, value);
+        Ok(place)
     }
 
-    fn insert(&mut self, cell: Cell, text: Option<&str>, row: u64) -> usize {
+    fn insert(&mut self, mut slot: usize, cell: Cell, text: Option<&str>, row: u64) -> usize {
         if self.cells.len() >= self.room() {
             self.spill();
+            slot = self.cells.find(cell.hash).unwrap_or_else(|slot| slot);
         }
-        let slot = self.cells.find(cell.hash).unwrap_or_else(|slot| slot);
         let place = self.cells.insert(slot, cell, text.unwrap_or_default());
         if self.open >> cell.kind as u32 & 1 == 1 {
             let text = text.map_or_else(|| self.text(&cell, ""), Box::from);
             self.remember(cell.kind, row, &text);
         }
-        self.follow(place, cell);
+        self.follow(place, cell.kind, cell.value);
         place
     }
 
@@ -256,16 +258,14 @@ impl Column {
         if self.beyond.is_some() { self.budget.values.min(RUN) } else { self.budget.values }
     }
 
-    fn follow(&mut self, place: usize, cell: Cell) {
-        if !self.order.is_open() || matches!(cell.kind, Kind::Token | Kind::Blank) {
-            self.last = Some(place);
-            return;
-        }
-        if self.last == Some(place) {
-            self.order.repeat();
-        } else {
-            let text = self.is_text().then(|| self.cells.text(self.cells.get(place)));
-            self.order.step(text, cell.value);
+    fn follow(&mut self, place: usize, kind: Kind, value: Value) {
+        if self.order.is_open() && !matches!(kind, Kind::Token | Kind::Blank) {
+            if self.last == Some(place) {
+                self.order.repeat();
+            } else {
+                let text = self.is_text().then(|| self.cells.text(self.cells.get(place)));
+                self.order.step(text, value);
+            }
         }
         self.last = Some(place);
     }

@@ -4,16 +4,15 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::thread::{self, ScopedJoinHandle};
+use std::thread;
 
 use proto::common::v1::Recipe;
 use proto::profiling::v1::StoredProfile;
-use table::Hint;
+use table::{Block, Blocks, Hint};
 use types::{Digest, DigestHasher};
 
-use crate::blocks::{Block, Blocks};
 use crate::error::Error;
-use crate::finish::{self, Origin};
+use crate::finish::{self, Origin, joined};
 use crate::options::{Options, Progress};
 use crate::partial::{Builder, Layout, Partial, add_warnings};
 use crate::state::State;
@@ -63,7 +62,7 @@ fn read(path: &Path, hint: &Hint, options: &Options) -> Result<Whole, Error> {
     // Where semicolons divide fields, commas divide fractions.
     let decimal_comma = reader.recipe().delimiter == Some(';');
     let layout = Layout::new(&reader.schema(), decimal_comma, options.memory_bytes, options.sample_rows, size_bytes);
-    let run = Run::new(Blocks::new(reader), &layout, options, size_bytes);
+    let run = Run::new(reader.into_blocks(), &layout, options, size_bytes);
     let digest = thread::scope(|scope| {
         let digest = options.digest.map_or_else(|| Some(scope.spawn(|| digest_of(path, options))), |_| None);
         let others: Vec<_> = (1..options.threads.get()).map(|_| scope.spawn(|| run.work())).collect();
@@ -75,11 +74,6 @@ fn read(path: &Path, hint: &Hint, options: &Options) -> Result<Whole, Error> {
     let digest = digest?.or(options.digest).expect("it was given or computed");
     let origin = Origin { digest, size_bytes, rows: partial.row_count };
     Ok(Whole { layout, partial, recipe, origin })
-}
-
-/// Waits for a thread, and goes on with its panic.
-fn joined<T>(handle: ScopedJoinHandle<'_, T>) -> T {
-    handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 fn digest_of(path: &Path, options: &Options) -> Result<Digest, Error> {

@@ -1,9 +1,13 @@
 //! From what was remembered to the messages of the profile.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, ScopedJoinHandle};
+
 use proto::common::v1 as common;
 use proto::profiling::v1::{
     ColumnProfile, ProfilePart, ProfileWarning, SampleRow, SemanticType, SpaceCoverage, SpatialCoverage, StoredProfile,
-    StructuralType, TableProfile, ValueSketch,
+    StructuralType, TableProfile, TemporalCoverage, ValueSketch,
 };
 use sketch::DistinctSample;
 use table::{Recipe, Warning};
@@ -16,6 +20,7 @@ use crate::keys;
 use crate::options::Options;
 use crate::partial::{Layout, Partial};
 use crate::place;
+use crate::semantic::{self, Finding};
 use crate::spatial::{Axis, Pair};
 use crate::summary::Summary;
 use crate::time;
@@ -43,28 +48,17 @@ pub(crate) fn profile(
     let mut temporal_coverage = Vec::new();
     let mut columns = Vec::with_capacity(partial.columns.len());
     let mut value_sketches = Vec::new();
-    for (index, column) in partial.columns.iter().enumerate() {
-        if options.cancel.is_cancelled() {
-            return Err(table::Error::Cancelled.into());
-        }
-        let name = &layout.names[index];
-        let mut summary = Summary::new(column);
-        let decision = decide::decide(&summary, layout.declared[index]);
-        if !decision.tokens_are_missing {
-            summary.keep_tokens();
-        }
-        warnings.extend(column_warnings(name, &summary, &decision));
-        let Described { mut profile, spectrum } =
-            describe::column(index, name, &summary, &decision, columns_of(layout));
-        temporal_coverage.extend(time::coverage(name, &decision, &summary, spectrum.as_ref()));
-        crate::semantic::describe(&mut profile, &summary.sample.values());
-        columns.push(profile);
-        if options.value_sketches {
-            value_sketches.push(value_sketch(&summary.sample));
-        }
+    let mut meanings = Vec::with_capacity(partial.columns.len());
+    for finished in every(partial.columns.len(), options, |index| finish_column(layout, partial, index, options))? {
+        warnings.extend(finished.warnings);
+        temporal_coverage.extend(finished.coverage);
+        columns.push(finished.profile);
+        value_sketches.extend(finished.value_sketch);
+        meanings.push(finished.findings);
     }
     temporal_coverage.extend(partial.splits.iter().filter_map(|split| split.coverage(&layout.names)));
     let spatial_coverage = recognise_places(layout, partial, &mut columns);
+    columns.iter_mut().zip(meanings).for_each(|(column, findings)| semantic::describe(column, findings));
     let space_coverage = space_coverage(layout, partial, &columns);
     let single = if let [origin] = origins { Some(*origin) } else { None };
     let table = TableProfile {
@@ -89,8 +83,64 @@ pub(crate) fn profile(
     Ok(StoredProfile { table: Some(table), columns, value_sketches })
 }
 
-fn columns_of(layout: &Layout) -> usize {
-    layout.names.len()
+/// A column whose rows are all known.
+struct Finished {
+    profile: ColumnProfile,
+    coverage: Option<TemporalCoverage>,
+    warnings: Vec<ProfileWarning>,
+    findings: Vec<Finding>,
+    value_sketch: Option<ValueSketch>,
+}
+
+fn finish_column(layout: &Layout, partial: &Partial, index: usize, options: &Options) -> Finished {
+    let name = &layout.names[index];
+    let mut summary = Summary::new(&partial.columns[index]);
+    let decision = decide::decide(&summary, layout.declared[index]);
+    if !decision.tokens_are_missing {
+        summary.keep_tokens();
+    }
+    let Described { profile, spectrum } = describe::column(index, name, &summary, &decision, layout.names.len());
+    let sampled = summary.sampled();
+    let sample: Vec<(&str, u64)> = sampled.iter().map(|value| (value.text.as_ref(), value.count)).collect();
+    Finished {
+        coverage: time::coverage(name, &decision, &summary, spectrum.as_ref()),
+        warnings: column_warnings(name, &summary, &decision),
+        findings: semantic::findings(&profile, &sample),
+        value_sketch: options.value_sketches.then(|| value_sketch(&summary.sample)),
+        profile,
+    }
+}
+
+/// Does the work of each column on the threads that are given, and gives the results in order.
+fn every<T: Send>(count: usize, options: &Options, work: impl Fn(usize) -> T + Sync) -> Result<Vec<T>, Error> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(count));
+    let run = || {
+        while !options.cancel.is_cancelled() {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                return;
+            }
+            let result = work(index);
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
+        }
+    };
+    thread::scope(|scope| {
+        let others: Vec<_> = (1..options.threads.get().min(count)).map(|_| scope.spawn(run)).collect();
+        run();
+        others.into_iter().for_each(joined);
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if done.len() < count {
+        return Err(table::Error::Cancelled.into());
+    }
+    done.sort_by_key(|(index, _)| *index);
+    Ok(done.into_iter().map(|(_, result)| result).collect())
+}
+
+/// Waits for a thread, and goes on with its panic.
+pub(crate) fn joined<T>(handle: ScopedJoinHandle<'_, T>) -> T {
+    handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// What each pair of coordinates covers, then each column of places.
@@ -117,11 +167,7 @@ fn recognise_places(layout: &Layout, partial: &Partial, columns: &mut [ColumnPro
                 Axis::Latitude => SemanticType::Latitude,
                 Axis::Longitude => SemanticType::Longitude,
             };
-            let meaning = i32::from(meaning);
-            let known = &mut columns[index].semantic_types;
-            if !known.contains(&meaning) {
-                known.push(meaning);
-            }
+            columns[index].semantic_types.push(meaning.into());
         }
     }
     // The first of equals: columns to the left are the more important ones.

@@ -16,7 +16,6 @@
 //! Dates and timestamps count as seconds since 1970-01-01T00:00:00Z in numeric summaries, times as seconds since
 //! midnight.
 
-mod blocks;
 mod budget;
 mod calendar;
 mod cell;

@@ -1,32 +1,32 @@
 //! From the profile of a column to the view that recognition reads, and back.
 
 use proto::profiling::v1::{ColumnProfile, SemanticFinding, StructuralType};
-use sketch::Sampled;
 
 use super::{ColumnView, Finding, Numbers, recognise};
 
 /// The first finding counts as recognised from here on.
 const RECOGNISED: f64 = 0.5;
 
-/// Puts into the profile of a column what its values may mean, which a uniform sample of them shows. A type that is
-/// recognised already is kept, and not doubled.
-pub(crate) fn describe(column: &mut ColumnProfile, sample: &[Sampled]) {
-    let sample: Vec<(&str, u64)> = sample.iter().map(|value| (&*value.text, value.count)).collect();
+/// Tells what the values of a column may mean, from its profile and a sample of its distinct values with their counts.
+pub(crate) fn findings(column: &ColumnProfile, sample: &[(&str, u64)]) -> Vec<Finding> {
     let top: Vec<(&str, u64)> =
         column.top_values.iter().map(|top| (top.value.as_str(), u64::try_from(top.count).unwrap_or(0))).collect();
-    let view = ColumnView {
+    recognise(&ColumnView {
         name: &column.column,
         structural: StructuralType::try_from(column.structural_type).unwrap_or(StructuralType::Text),
         present: u64::try_from(column.present_count).unwrap_or(0),
         distinct: column.distinct_count.as_ref().map_or(0.0, |distinct| distinct.value),
-        sample: &sample,
+        sample,
         top: &top,
         numeric: column.numeric.as_ref().map(|n| Numbers { min: n.min, max: n.max, mean: n.mean }),
-    };
-    let findings = recognise(&view);
+    })
+}
+
+/// Puts into a profile what its values may mean. What a pair of columns told already stays as it is.
+pub(crate) fn describe(column: &mut ColumnProfile, findings: Vec<Finding>) {
     let first = findings.first().filter(|finding| finding.confidence >= RECOGNISED);
     if let Some(first) = first.map(|first| i32::from(first.semantic_type))
-        && !column.semantic_types.contains(&first)
+        && column.semantic_types.is_empty()
     {
         column.semantic_types.push(first);
     }
