@@ -198,7 +198,9 @@ fn word(text: &str) -> Option<(Kind, Value)> {
     if let Some(shape) = geometry::well_known(text) {
         return Some((of_geometry(shape), Value::Nothing));
     }
-    if let Some(micros) = span::parse(text) {
+    if text.starts_with('P')
+        && let Some(micros) = span::parse(text)
+    {
         return Some((Kind::Duration, Value::Micros(micros)));
     }
     // The shortest date that begins with a letter is `Jan 2000`.

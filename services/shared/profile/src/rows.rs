@@ -4,6 +4,8 @@ use sketch::{Corrupt, DistinctSample, Reader, Writer, mix};
 
 /// How many rows are sampled for each question.
 const ROWS: usize = 1_024;
+/// The same for each pair of columns.
+const PAIRS: usize = 256;
 /// How many columns are looked at in pairs.
 const PAIRED: usize = 6;
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -71,7 +73,7 @@ impl Rows {
             exact: DistinctSample::new(ROWS),
             normal: DistinctSample::new(ROWS),
             // A table of two columns is its only pair: the rows tell the same.
-            pairs: both.filter(|_| columns > 2).map(|(a, b)| (a, b, DistinctSample::new(ROWS))).collect(),
+            pairs: both.filter(|_| columns > 2).map(|(a, b)| (a, b, DistinctSample::new(PAIRS))).collect(),
         }
     }
 

@@ -11,7 +11,8 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
     };
     let seconds = match unsigned.strip_prefix('P') {
         Some(rest) => iso(rest)?,
-        None => days_and_clock(unsigned, negative)?,
+        None if unsigned.len() <= 32 && unsigned.contains([':', ' ']) => days_and_clock(unsigned, negative)?,
+        None => return None,
     };
     let micros = (seconds * SECOND).round();
     (micros < 9e18).then_some(if negative { -micros as i64 } else { micros as i64 })

@@ -39,6 +39,7 @@ impl Distinct {
     }
 
     /// Takes the hash of a value.
+    #[inline]
     pub fn add(&mut self, hash: u64) {
         let index = (hash >> (64 - self.lg_k)) as usize;
         // The bit set below keeps the rank within what is left of the hash.

@@ -11,6 +11,7 @@ const SECOND: u64 = 0xe703_7ed1_a0b4_28db;
 /// Not for keys that an attacker chooses: two texts with one hash count as one value.
 ///
 /// Source: the folded multiply of Wang Yi's wyhash, with its overlapping reads of short keys.
+#[inline]
 pub fn hash(bytes: &[u8]) -> u64 {
     let length = bytes.len();
     let mut state = SEED ^ (length as u64).wrapping_mul(FIRST);
@@ -27,6 +28,7 @@ pub fn hash(bytes: &[u8]) -> u64 {
 }
 
 /// Hashes a number to 64 bits, the same on every machine and in every release.
+#[inline]
 pub fn mix(number: u64) -> u64 {
     fold(fold(number ^ FIRST, SEED) ^ SECOND, FIRST)
 }

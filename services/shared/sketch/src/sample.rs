@@ -41,15 +41,20 @@ impl DistinctSample {
     }
 
     /// Tells whether a value with this hash would be kept now; asked before a text is made.
+    #[inline]
     pub fn wants(&self, hash: u64) -> bool {
         hash < self.limit
     }
 
     /// Takes `count` occurrences of the value with this hash, seed and normalisation being the caller's.
+    #[inline]
     pub fn offer(&mut self, hash: u64, count: u64, text: &str) {
-        if hash >= self.limit {
-            return;
+        if hash < self.limit {
+            self.take(hash, count, text);
         }
+    }
+
+    fn take(&mut self, hash: u64, count: u64, text: &str) {
         match self.values.get_mut(&hash) {
             Some((known, _)) => *known += count,
             None => {
