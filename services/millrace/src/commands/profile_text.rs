@@ -4,6 +4,9 @@ use proto::profiling::v1 as pb;
 
 use crate::output;
 
+const HEAD: [&str; 9] =
+    ["column", "type", "meaning", "missing", "misfit", "distinct", "histogram", "range", "most frequent"];
+
 /// The table, its columns, and what was odd.
 pub fn describe(profile: &pb::StoredProfile) -> String {
     let table = profile.table.clone().unwrap_or_default();
@@ -22,6 +25,9 @@ pub fn describe(profile: &pb::StoredProfile) -> String {
         ("format", [recipe.format, recipe.compression, recipe.encoding].join(" ").trim().to_owned()),
         ("time", coverage.collect::<Vec<_>>().join("; ")),
         ("box", bounds.unwrap_or_default()),
+        ("places", places(&table)),
+        ("keys", keys(&table)),
+        ("repeated rows", repeated(&table)),
     ]);
     text += &format!("\n\n{}", columns(&profile.columns));
     for warning in &table.warnings {
@@ -29,6 +35,36 @@ pub fn describe(profile: &pb::StoredProfile) -> String {
         text += &format!("\nwarning  {} ({}, {} times{place})", warning.message, warning.reason, warning.count);
     }
     text
+}
+
+/// Where most points lie, of the pair or column with the most of them.
+fn places(table: &pb::TableProfile) -> String {
+    const SHOWN: usize = 3;
+    let Some(space) = table.space_coverage.iter().max_by_key(|space| space.value_count) else { return String::new() };
+    let region = |region: &pb::SpaceRegion| {
+        let name = [region.region.as_str(), region.country_code.as_str()].into_iter().filter(|part| !part.is_empty());
+        format!("{} ({})", name.collect::<Vec<_>>().join(", "), region.point_count)
+    };
+    let mut shown: Vec<String> = space.regions.iter().take(SHOWN).map(region).collect();
+    let others = usize::try_from(space.region_count).unwrap_or(0).saturating_sub(shown.len());
+    if others > 0 {
+        shown.push(format!("{others} more"));
+    }
+    shown.join("; ")
+}
+
+fn keys(table: &pb::TableProfile) -> String {
+    let key = |key: &pb::CandidateKey| {
+        let about = if key.exact { "" } else { "~" };
+        format!("{about}{}", key.columns.join(" + "))
+    };
+    table.candidate_keys.iter().map(key).collect::<Vec<_>>().join(", ")
+}
+
+fn repeated(table: &pb::TableProfile) -> String {
+    let count = table.duplicate_rows.as_ref().and_then(|rows| rows.exact).unwrap_or_default();
+    let about = if count.low < count.high { "~" } else { "" };
+    if count.value > 0.0 { format!("{about}{:.0}", count.value) } else { String::new() }
 }
 
 fn columns(columns: &[pb::ColumnProfile]) -> String {
@@ -39,14 +75,36 @@ fn columns(columns: &[pb::ColumnProfile]) -> String {
         vec![
             column.column.clone(),
             kind,
+            meaning(column),
             column.missing_count.to_string(),
             column.misfit_count.to_string(),
             format!("{about}{:.0}", distinct.value),
+            histogram(column),
             range(column),
             frequent(column),
         ]
     });
-    output::table(&["column", "type", "missing", "misfit", "distinct", "range", "most frequent"], rows)
+    output::table(&HEAD, rows)
+}
+
+/// What the values most likely mean.
+fn meaning(column: &pb::ColumnProfile) -> String {
+    let meanings = column.semantic_types().map(|meaning| output::lower(meaning.as_str_name(), "SEMANTIC_TYPE_"));
+    meanings.collect::<Vec<_>>().join(", ")
+}
+
+/// One bar for each bin of numbers, the highest bin being full; a bin without numbers is a blank.
+fn histogram(column: &pb::ColumnProfile) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let bins = column.numeric.as_ref().map_or(&[][..], |numeric| &numeric.histogram);
+    let highest = bins.iter().map(|bin| bin.count).fold(0.0, f64::max);
+    let bar = |bin: &pb::HistogramBin| {
+        let share = if highest > 0.0 { bin.count / highest } else { 0.0 };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of eight, rounded up")]
+        let height = (share * 8.0).ceil() as usize;
+        height.checked_sub(1).map_or(' ', |level| BARS[level.min(7)])
+    };
+    bins.iter().map(bar).collect()
 }
 
 fn range(column: &pb::ColumnProfile) -> String {
@@ -73,4 +131,24 @@ fn cut(text: &str) -> String {
         short.push('…');
     }
     short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_counts(counts: &[f64]) -> pb::ColumnProfile {
+        let bin = |count: &f64| pb::HistogramBin { count: *count, ..Default::default() };
+        let histogram = counts.iter().map(bin).collect();
+        pb::ColumnProfile {
+            numeric: Some(pb::NumericSummary { histogram, ..Default::default() }),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn the_highest_bin_is_full_and_whatever_there_is_shows() {
+        assert_eq!(histogram(&with_counts(&[1.0, 0.0, 500.0, 1000.0])), "▁ ▄█");
+        assert_eq!(histogram(&with_counts(&[])), "");
+    }
 }
