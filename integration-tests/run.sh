@@ -127,6 +127,7 @@ if [ "$python_tools" = yes ]; then
     step "buf lint of the contracts" lint_contracts
     step "buf breaking against the last release" breaking
     step "client: Python over grpcio" integration-tests/clients/with-mesh.sh "$PYTHON" integration-tests/clients/python_walk.py
+    step "profiles against DuckDB" "$PYTHON" integration-tests/clients/profile_oracle.py "${CARGO_TARGET_DIR:-target}/debug/millrace"
     step "client: grpcurl 1.8.6" integration-tests/clients/with-mesh.sh "$PYTHON" integration-tests/clients/grpcurl_walk.py grpcurl
     if install_grpcurl_current; then
         step "client: grpcurl 1.9.4" integration-tests/clients/with-mesh.sh "$PYTHON" integration-tests/clients/grpcurl_walk.py "$GRPCURL"
