@@ -4,9 +4,7 @@ use opentelemetry::{Array, KeyValue, StringValue, Value};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing::Subscriber;
-use tracing_subscriber::filter::{FilterExt, LevelFilter, Targets, filter_fn};
-use tracing_subscriber::layer::Filter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::TelemetryError;
 
@@ -59,12 +57,10 @@ impl Process {
     }
 }
 
-/// What becomes part of traces. Without a collector spans are there for their ids alone, and events within them for the
-/// log alone.
-pub(super) fn filter<S: Subscriber>(exported: bool) -> impl Filter<S> {
-    let (all, most) = (Targets::new().with_default(LevelFilter::INFO), LevelFilter::DEBUG);
-    let all = if exported { all.with_target(PUBLISH, most) } else { all };
-    all.and(filter_fn(move |about| exported || about.is_span()).with_max_level_hint(most))
+/// What becomes part of traces.
+pub(super) fn filter(exported: bool) -> Targets {
+    let all = Targets::new().with_default(LevelFilter::INFO);
+    if exported { all.with_target(PUBLISH, LevelFilter::DEBUG) } else { all }
 }
 
 pub(super) fn provider(endpoint: Option<&str>, process: &Process) -> Result<SdkTracerProvider, TelemetryError> {
