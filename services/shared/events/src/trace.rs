@@ -25,11 +25,8 @@ pub fn adopt(span: &Span, traceparent: &str) {
 
 /// The span in which `service` publishes an event, beside that of its effect: both are children of the cause, so that an
 /// event that is published twice has its effect in the same place.
-///
-/// The target is that of `runtime::telemetry::PUBLISH`: nothing is made where no traces are exported.
 pub(crate) fn publishing(service: &'static str, event: &EventEnvelope) -> Span {
-    let span = tracing::debug_span!(
-        target: "millrace::publish",
+    let span = tracing::info_span!(
         "publish",
         otel.name = format!("publish {}", event.subject),
         otel.kind = "producer",

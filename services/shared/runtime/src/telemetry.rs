@@ -15,6 +15,7 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use serde::{Deserialize, Serialize};
 use tracing::{Event, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::{Format, JsonFields, Writer};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -24,7 +25,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 use types::BoxError;
 
-pub use traces::{PUBLISH, Process};
+pub use traces::Process;
 
 /// How lines of the log look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,7 +134,7 @@ pub fn init_to(
         .with_threads(false)
         .with_tracked_inactivity(false)
         .with_target(false)
-        .with_filter(traces::filter(outlets.otlp_endpoint.is_some()));
+        .with_filter(LevelFilter::INFO);
     let registry = tracing_subscriber::registry().with(log_layer(logging, writer)?).with(traces);
     #[cfg(feature = "console")]
     let registry = registry.with(console::layer(outlets.console));

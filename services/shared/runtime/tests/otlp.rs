@@ -46,7 +46,7 @@ async fn the_last_spans_reach_the_collector_and_quiet_logs_do_not_silence_them()
         let file = log.clone();
         let writer = BoxMakeWriter::new(move || std::fs::OpenOptions::new().append(true).open(file.path()).unwrap());
         let guard = telemetry::init_to(&logging, outlets, &process, writer).unwrap();
-        tracing::debug_span!(target: telemetry::PUBLISH, "publish").in_scope(|| ());
+        tracing::info_span!("publish").in_scope(|| ());
         tracing::debug_span!("detail").in_scope(|| ());
         tracing::info_span!("profile", dataset.id = "d1").in_scope(|| tracing::error!(reason = "X", "no good {{}}"));
         tracing::error!("outside");

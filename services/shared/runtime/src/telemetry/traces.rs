@@ -4,13 +4,8 @@ use opentelemetry::{Array, KeyValue, StringValue, Value};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::TelemetryError;
-
-/// The target of the spans in which events are published: one for each event, so they are made where traces are
-/// exported, and nowhere else.
-pub const PUBLISH: &str = "millrace::publish";
 
 /// The namespace of every service of a mesh.
 const NAMESPACE: &str = "millrace";
@@ -55,12 +50,6 @@ impl Process {
             ])
             .build()
     }
-}
-
-/// What becomes part of traces.
-pub(super) fn filter(exported: bool) -> Targets {
-    let all = Targets::new().with_default(LevelFilter::INFO);
-    if exported { all.with_target(PUBLISH, LevelFilter::DEBUG) } else { all }
 }
 
 pub(super) fn provider(endpoint: Option<&str>, process: &Process) -> Result<SdkTracerProvider, TelemetryError> {
