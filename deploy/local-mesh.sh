@@ -126,12 +126,15 @@ fi
 # --- servers ------------------------------------------------------------------------------------------------------------
 
 # The servers remember each other by port, so the next start on the same state takes the same ones.
-[ -f "$state/ports" ] || python3 - >"$state/ports" <<'PYTHON'
-import socket
-held = [socket.socket() for _ in range(24)]
+touch "$state/ports"
+python3 - "$state/ports" <<'PYTHON'
+import pathlib, socket, sys
+path = pathlib.Path(sys.argv[1])
+ports = path.read_text().split()
+held = [socket.socket() for _ in range(len(ports), 27)]
 for one in held:
     one.bind(("127.0.0.1", 0))
-print(*(one.getsockname()[1] for one in held))
+path.write_text(" ".join([*ports, *(str(one.getsockname()[1]) for one in held)]) + "\n")
 PYTHON
 read -ra ports <"$state/ports"
 port() { echo "${ports[$1]}"; }
@@ -233,7 +236,8 @@ chmod 600 "$state/mesh.toml"
 admins=() names=()
 serve() { # serve NAME ROLE PORT
     local admin
-    admin="$(port $((23 - ${#admins[@]})))"
+    # After those that five profilers would listen on.
+    admin="$(port $((19 + ${#admins[@]})))"
     start "$1" "$millrace" serve --roles "$2" --config "$state/mesh.toml" --data-dir "$state/$1" \
         --listen "$2=127.0.0.1:$3" --admin-listen "127.0.0.1:$admin"
     admins+=("$admin")
