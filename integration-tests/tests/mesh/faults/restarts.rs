@@ -203,3 +203,22 @@ async fn a_second_process_of_a_data_directory_is_refused() {
         world.mesh.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_store_beside_that_of_a_running_role_is_refused() {
+    let name = test_name!("a_second_store_beside_that_of_a_running_role_is_refused");
+    for shape in Shape::with_servers().into_iter().filter(|shape| *shape == Shape::Servers) {
+        let Some(mut world) = World::start(name, shape, Setup::new()).await else { continue };
+        let elsewhere = testkit::temp_dir();
+        let mut arguments = world.mesh.second();
+        *arguments.last_mut().unwrap() = elsewhere.path().display().to_string();
+        let ended = world.mesh.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        assert!(ended.code.is_some_and(|code| code != 0), "{ended:?}");
+        assert!(ended.stderr.contains("belongs to another database of discovery"), "{ended:?}");
+        assert!(ended.stderr.contains("(BUS_OTHER_DATABASE)"), "{ended:?}");
+        assert!(world.mesh.answers().await, "the first one goes on");
+        world.mesh.restart().await;
+        assert!(world.mesh.answers().await, "what is its own is left to it");
+        world.mesh.stop().await;
+    }
+}

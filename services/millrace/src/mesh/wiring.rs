@@ -111,6 +111,7 @@ struct Identities {
 impl Wiring<'_> {
     async fn discovery(&mut self, bus: Arc<dyn EventBus>) -> Result<(), Failure> {
         let database = self.database(Role::Discovery, &discovery::migrations()).await?;
+        self.claim(Role::Discovery, &database, &bus).await?;
         let (sole_owner, fetcher) = (self.sole_owner(), self.fetcher.clone());
         let deps = discovery::Deps { database, sole_owner, bus, fetcher };
         let service = discovery::build(self.stores.settings.discovery.clone(), deps).await.map_err(failed)?;
@@ -120,6 +121,7 @@ impl Wiring<'_> {
 
     async fn profiling(&mut self, bus: Arc<dyn EventBus>, objects: Arc<dyn ObjectStore>) -> Result<(), Failure> {
         let database = self.database(Role::Profiling, &profiling::migrations()).await?;
+        self.claim(Role::Profiling, &database, &bus).await?;
         let (sole_owner, fetcher, spool) = (self.sole_owner(), self.fetcher.clone(), self.spool()?);
         let deps = profiling::Deps { database, sole_owner, bus, objects, fetcher, spool };
         let service = profiling::build(self.stores.settings.profiling.clone(), deps).await.map_err(failed)?;
@@ -134,6 +136,7 @@ impl Wiring<'_> {
             true => None,
             false => Some(self.hold_catalog(&database).await?),
         };
+        self.claim(Role::Catalog, &database, &bus).await?;
         let deps = catalog::Deps {
             database,
             lease,
@@ -218,6 +221,13 @@ impl Wiring<'_> {
         }
         self.databases.push(database.clone());
         Ok(database)
+    }
+
+    /// Marks what the role has on the event bus as its database's. With a second database of the role, the start fails.
+    async fn claim(&self, role: Role, database: &Database, bus: &Arc<dyn EventBus>) -> Result<(), Failure> {
+        let (url, store) = (&self.stores.settings.events.url, format!("store of {role}"));
+        let id = self.stores.waiting.until(&store, &self.stores.settings.store.url, || database.id()).await?;
+        self.stores.waiting.until("event bus", url, || bus.claim(role.name(), &id)).await
     }
 
     /// Whether stores belong to this process alone, so that leases in them are of a process that is gone.

@@ -90,6 +90,15 @@ pub trait EventBus: Send + Sync + fmt::Debug + 'static {
     /// Appends `events` to the streams of their services, in order; durable when it returns. Gives the position of each.
     async fn publish(&self, events: &[EventEnvelope]) -> Result<Vec<u64>, BusError>;
 
+    /// Says that the role keeps its state in the database of this id ([`sql::Database::id`]): its stream and its consumers are
+    /// marked as that database's. Call it once, before anything else is done for the role.
+    ///
+    /// Fails with [`BusError::OtherDatabase`] where they are another's, now and later when one is subscribed to. A bus of
+    /// one process has nobody to keep out.
+    async fn claim(&self, _role: &str, _database: &str) -> Result<(), BusError> {
+        Ok(())
+    }
+
     /// Takes part in a durable consumer.
     async fn subscribe(&self, consumer: &ConsumerSpec) -> Result<Box<dyn Subscription>, BusError>;
 

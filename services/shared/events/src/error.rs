@@ -135,6 +135,21 @@ pub enum BusError {
         /// Why that will not do.
         message: String,
     },
+    /// The stream or consumer belongs to another database of the same role.
+    #[error(
+        "`{what}` on the event bus belongs to another database of {role}, {theirs}; this one is {ours}. Give this process the \
+         store of the other (`store.url`, or its data directory), or stop the other for good and restore its database from a copy"
+    )]
+    OtherDatabase {
+        /// The stream's or consumer's name on the server.
+        what: String,
+        /// The role.
+        role: String,
+        /// The id of the database that it belongs to.
+        theirs: String,
+        /// The id of the database that wanted it.
+        ours: String,
+    },
     /// The stream was gone, and was made anew; what it lost is to be published again.
     #[error("the stream of `{service}` was gone, and was made anew")]
     StreamGone {
@@ -180,7 +195,8 @@ impl Fault for BusError {
             | Self::WithoutJetStream { .. }
             | Self::PayloadLimit { .. }
             | Self::Credentials(_)
-            | Self::Declaration { .. } => ErrorKind::Precondition,
+            | Self::Declaration { .. }
+            | Self::OtherDatabase { .. } => ErrorKind::Precondition,
             Self::Store(error) => error.kind(),
             Self::TooLarge { .. } => ErrorKind::Precondition,
             Self::UnknownSubject { .. } | Self::Damaged { .. } => ErrorKind::Internal,
@@ -196,6 +212,7 @@ impl Fault for BusError {
             Self::Credentials(_) => "BUS_CREDENTIALS_REFUSED",
             Self::Setting { .. } => "BUS_SETTING_INVALID",
             Self::Declaration { .. } => "BUS_STREAM_CHANGED",
+            Self::OtherDatabase { .. } => "BUS_OTHER_DATABASE",
             Self::StreamGone { .. } => "BUS_STREAM_GONE",
             Self::Full { .. } => "BUS_FULL",
             Self::Refused { .. } => "BUS_REFUSED",
@@ -228,6 +245,9 @@ impl Fault for BusError {
             Self::Setting { setting, .. } => vec![("setting", (*setting).to_owned())],
             Self::Declaration { stream, setting, .. } => {
                 vec![("stream", stream.clone()), ("setting", (*setting).to_owned())]
+            }
+            Self::OtherDatabase { what, role, theirs, ours } => {
+                vec![("what", what.clone()), ("role", role.clone()), ("theirs", theirs.clone()), ("ours", ours.clone())]
             }
             Self::StreamGone { service } => vec![("service", (*service).to_owned())],
             Self::Refused { code, .. } => vec![("code", code.to_string())],

@@ -1,5 +1,6 @@
 //! The event bus for many processes: NATS JetStream.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +15,7 @@ use types::{Clock, Timestamp};
 use crate::{BusError, ConsumerSpec, EventBus, Lag, StreamState, Subscription};
 
 mod api;
+mod claim;
 mod declare;
 mod durability;
 mod headers;
@@ -59,6 +61,8 @@ struct Bus {
     single: Mutex<Option<Instant>>,
     /// How often a stream was found gone, and made anew.
     anew: AtomicU64,
+    /// The database of each role that claimed what is its own.
+    databases: Mutex<HashMap<String, String>>,
 }
 
 impl JetStream {
@@ -87,6 +91,7 @@ impl JetStream {
             swept: AtomicI64::new(now),
             single: Mutex::default(),
             anew: AtomicU64::new(0),
+            databases: Mutex::default(),
         }));
         bus.0.declare().await?;
         Ok(bus)
@@ -131,6 +136,10 @@ impl EventBus for JetStream {
             tracing::warn!(%error, "cannot sweep the event streams");
         }
         Ok(positions)
+    }
+
+    async fn claim(&self, role: &str, database: &str) -> Result<(), BusError> {
+        self.0.claim(role, database).await
     }
 
     async fn subscribe(&self, consumer: &ConsumerSpec) -> Result<Box<dyn Subscription>, BusError> {

@@ -161,6 +161,11 @@ impl Database {
         }
     }
 
+    /// Tells this database from all others, its copies excepted: made when it is first asked for, and kept.
+    pub async fn id(&self) -> Result<String, Error> {
+        self.write(|conn| Box::pin(async move { crate::keeping::owner(conn).await })).await
+    }
+
     /// Which SQL it speaks.
     pub fn dialect(&self) -> Dialect {
         match &self.0.store {

@@ -65,7 +65,7 @@ pub async fn forget_holds(conn: &mut Conn, now: Timestamp) -> Result<u64, Error>
     query("DELETE FROM object_holds WHERE until <= ?").bind(now.as_micros()).execute(conn).await
 }
 
-/// Who this database is among those that keep objects; made at the first call.
+/// Who this database is among those that share an object store or an event bus; made at the first call.
 pub async fn owner(conn: &mut Conn) -> Result<String, Error> {
     let new = uuid::Uuid::now_v7().to_string();
     query("INSERT INTO object_owner (one, id) VALUES (1, ?) ON CONFLICT (one) DO NOTHING")

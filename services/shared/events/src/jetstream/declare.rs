@@ -13,6 +13,7 @@ use types::Timestamp;
 
 use super::Bus;
 use super::api::{Nothing, Wanted};
+use super::claim::role_of;
 use super::names::declared_service;
 use crate::{BusError, ConsumerSpec, Lag, topology};
 
@@ -68,7 +69,8 @@ impl Bus {
 
     async fn declare_stream(&self, service: &'static str) -> Result<stream::Info, BusError> {
         let Some(found) = self.stream_info(service).await? else {
-            let wanted = self.stream_config(service);
+            let mut wanted = self.stream_config(service);
+            wanted.metadata = self.marked(service, &wanted.name, &wanted.metadata)?;
             let made = self.api.call(&format!("STREAM.CREATE.{}", wanted.name), &wanted).await?;
             return match made {
                 Ok(info) => Ok(info),
@@ -177,10 +179,13 @@ impl Bus {
     pub async fn declare_consumer(&self, spec: &ConsumerSpec) -> Result<PullConsumer, BusError> {
         let service = service_of(spec)?;
         self.stream(service).await?;
-        let ours = self.consumer_config(spec);
+        let mut ours = self.consumer_config(spec);
+        let (role, name) = (role_of(spec), self.names.consumer(spec.name));
+        ours.metadata = self.marked(role, &name, &ours.metadata)?;
         let Some(found) = self.consumer_info(service, spec).await? else {
             return self.set_consumer(service, &ours).await;
         };
+        let metadata = self.marked(role, &name, &found.config.metadata)?;
         let wanted = consumer::Config {
             ack_wait: ours.ack_wait,
             max_ack_pending: ours.max_ack_pending,
@@ -192,6 +197,7 @@ impl Bus {
             max_batch: 0,
             max_bytes: 0,
             max_expires: Duration::ZERO,
+            metadata,
             ..found.config.clone()
         };
         if other_kind(&found.config) {

@@ -171,6 +171,37 @@ async fn a_consumer_that_was_changed_by_hand_is_put_right_or_made_anew() {
     assert_eq!(stream.consumer_info("profiling_discovery").await.unwrap().config.ack_policy, AckPolicy::Explicit);
 }
 
+#[tokio::test]
+async fn a_second_database_of_a_role_is_kept_from_what_belongs_to_the_first() {
+    let Some(server) = Nats::start("a_second_database_of_a_role_is_kept_from_what_belongs_to_the_first") else {
+        return;
+    };
+    let (first, second) = (server.bus().await, server.bus().await);
+    for role in ["discovery", "catalog"] {
+        first.claim(role, "one").await.unwrap();
+        let error = second.claim(role, "two").await.unwrap_err();
+        assert_eq!(error.reason(), "BUS_OTHER_DATABASE", "{error}");
+        assert!(["one", "two", role].iter().all(|word| error.to_string().contains(word)), "{error}");
+        server.bus().await.claim(role, "one").await.unwrap();
+    }
+    // Roles keep their state apart.
+    second.claim("profiling", "two").await.unwrap();
+    let refused = second.subscribe(&CATALOG_DISCOVERY).await.err().map(|error| error.reason());
+    assert_eq!(refused, Some("BUS_OTHER_DATABASE"));
+    first.publish(&announced(1..=2)).await.unwrap();
+    assert_eq!(take(&first, &CATALOG_DISCOVERY).await, [1, 2]);
+
+    // What was deleted by hand is marked again by whoever makes it anew.
+    let hand = server.by_hand().await;
+    hand.delete_stream("test_discovery").await.unwrap();
+    first.stream_state("discovery", 0).await.unwrap();
+    first.subscribe(&CATALOG_DISCOVERY).await.unwrap();
+    let third = server.bus().await;
+    for role in ["discovery", "catalog"] {
+        assert_eq!(third.claim(role, "three").await.unwrap_err().reason(), "BUS_OTHER_DATABASE");
+    }
+}
+
 fn pull_config(config: async_nats::jetstream::consumer::Config) -> pull::Config {
     use async_nats::jetstream::consumer::FromConsumer as _;
     pull::Config::try_from_consumer_config(config).unwrap()
