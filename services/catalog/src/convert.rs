@@ -33,15 +33,16 @@ impl From<common::Metadata> for Metadata {
 
 impl From<Recipe> for common::Recipe {
     fn from(value: Recipe) -> Self {
-        let Recipe { compression, format, encoding, delimiter, quote, header } = value;
-        Self { compression, format, encoding, delimiter, quote, header }
+        let Recipe { compression, format, encoding, delimiter, quote, header, member, preamble_lines, table } = value;
+        Self { compression, format, encoding, delimiter, quote, header, member, preamble_lines, table }
     }
 }
 
 impl From<common::Recipe> for Recipe {
     fn from(message: common::Recipe) -> Self {
-        let common::Recipe { compression, format, encoding, delimiter, quote, header } = message;
-        Self { compression, format, encoding, delimiter, quote, header }
+        let common::Recipe { compression, format, encoding, delimiter, quote, header, member, preamble_lines, table } =
+            message;
+        Self { compression, format, encoding, delimiter, quote, header, member, preamble_lines, table }
     }
 }
 

@@ -52,9 +52,9 @@ pub struct Column {
 /// How bytes are read as a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recipe {
-    /// `gzip`, or empty.
+    /// What the bytes are unwrapped from, joined by `+`; empty for nothing.
     pub compression: String,
-    /// `csv`, `tsv`, `json`, `jsonl` or `parquet`.
+    /// `csv`, `parquet` or another name of a format.
     pub format: String,
     /// The label of the character encoding; empty for binary formats.
     pub encoding: String,
@@ -64,6 +64,12 @@ pub struct Recipe {
     pub quote: String,
     /// Whether the first row names the columns.
     pub header: bool,
+    /// The path of the table in its archive; empty when the file is none.
+    pub member: String,
+    /// How many records above the table are left out.
+    pub preamble_lines: i64,
+    /// The sheet of a workbook or the table of a database; empty when there is none.
+    pub table: String,
 }
 
 /// The words of a version that search looks at, besides the record's metadata.

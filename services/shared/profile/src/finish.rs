@@ -249,7 +249,10 @@ fn limited(mut warnings: Vec<ProfileWarning>) -> Vec<ProfileWarning> {
 /// How the bytes were read, as the profile tells it.
 pub(crate) fn recipe_message(recipe: &Recipe) -> common::Recipe {
     common::Recipe {
-        compression: if recipe.gzip { "gzip".to_owned() } else { String::new() },
+        compression: recipe.compression.clone(),
+        member: recipe.member.clone(),
+        table: recipe.table.clone(),
+        preamble_lines: signed(recipe.preamble_lines),
         format: recipe.format.name().to_owned(),
         encoding: recipe.encoding_label(),
         delimiter: recipe.delimiter.map(String::from).unwrap_or_default(),

@@ -1,89 +1,165 @@
-//! The decompressed bytes of a file, counted and bounded.
+//! The bytes of a table, whatever they are wrapped in, counted and bounded.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flate2::bufread::GzDecoder;
-
 use crate::error::Error;
+use crate::file_at::FileAt;
+use crate::layer::{self, Broken, Compression, Layer};
 use crate::limits::{CancelFlag, Limits};
 
 /// Below this many decompressed bytes no ratio is suspicious.
 const RATIO_GRACE: u64 = 64 << 20;
+/// How many bytes tell a compression.
+const MAGIC: usize = 16;
 
-/// A file that can be read from its start as often as needed.
+/// Bytes that can be read from the first one as often as needed.
 #[derive(Debug, Clone)]
 pub(crate) struct Input {
-    path: PathBuf,
-    pub(crate) gzip: bool,
+    file: FileAt,
+    /// Where the file is, as long as the bytes are all of it as it is.
+    path: Option<PathBuf>,
+    /// The length of the file that all this comes from.
+    size: u64,
+    /// What the bytes are wrapped in, from the outside inwards.
+    layers: Vec<Layer>,
     pub(crate) limits: Limits,
     pub(crate) cancel: CancelFlag,
     /// Bytes read from the file by the stream opened last.
     read: Arc<AtomicU64>,
+    /// How many bytes that stream has.
+    of: Arc<AtomicU64>,
 }
 
 impl Input {
-    /// Looks whether the file is there, not empty, and compressed.
+    /// Looks whether the file is there, not empty, and how it is compressed.
     pub(crate) fn new(path: &Path, limits: &Limits, cancel: &CancelFlag) -> Result<Self, Error> {
-        let mut magic = Vec::with_capacity(3);
-        File::open(path).and_then(|file| file.take(3).read_to_end(&mut magic)).map_err(Error::Io)?;
-        if magic.is_empty() {
-            return Err(Error::Empty);
+        let file = File::open(path).map_err(Error::Io)?;
+        let size = file.metadata().map_err(Error::Io)?.len();
+        let file = FileAt::new(Arc::new(file), size);
+        let (path, layers, (read, of)) = (Some(path.to_owned()), Vec::new(), Default::default());
+        Self { file, path, size, layers, limits: limits.clone(), cancel: cancel.clone(), read, of }.unwrapped()
+    }
+
+    /// Where the bytes are as a file, unless they are a part of one or wrapped in something.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// The same bytes without the compressions that they begin with.
+    pub(crate) fn unwrapped(mut self) -> Result<Self, Error> {
+        loop {
+            let mut magic = [0; MAGIC];
+            let count = self.bytes()?.read_full(&mut magic)?;
+            if count == 0 {
+                return Err(Error::Empty);
+            }
+            let Some(compression) = Compression::of(&magic[..count]) else { return Ok(self) };
+            self = self.within(Layer::Compressed(compression))?;
         }
-        Ok(Self {
-            path: path.to_owned(),
-            gzip: magic.starts_with(&[0x1f, 0x8b]),
-            limits: limits.clone(),
-            cancel: cancel.clone(),
-            read: Arc::default(),
-        })
     }
 
-    /// How many bytes of the file the stream opened last has read.
-    pub(crate) fn read_bytes(&self) -> u64 {
-        self.read.load(Ordering::Relaxed)
+    /// What is inside one more layer. A stretch of a file is a stretch of the file.
+    pub(crate) fn within(mut self, layer: Layer) -> Result<Self, Error> {
+        self.path = None;
+        match layer {
+            Layer::Slice { start, length } if self.layers.iter().all(Layer::is_name) => {
+                self.file = self.file.slice(start, length);
+            }
+            layer => self.layers.push(layer),
+        }
+        let limit = self.limits.max_nesting;
+        let wrappings = self.layers.iter().filter(|layer| layer.name().is_some()).count();
+        if wrappings > limit { Err(Error::TooNested { limit }) } else { Ok(self) }
     }
 
-    /// Opens the file itself, compressed or not.
-    pub(crate) fn file(&self) -> Result<File, Error> {
-        File::open(&self.path).map_err(Error::Io)
+    /// The names of what the bytes are wrapped in, from the outside inwards, such as `gzip+tar`.
+    pub(crate) fn compression(&self) -> String {
+        self.layers.iter().filter_map(Layer::name).collect::<Vec<_>>().join("+")
     }
 
-    /// The same file, whose reading is not counted with the rest.
+    /// The same bytes, whose reading is not counted with the rest.
     pub(crate) fn apart(&self) -> Self {
-        Self { read: Arc::default(), ..self.clone() }
+        let (read, of) = Default::default();
+        Self { read, of, ..self.clone() }
     }
 
-    /// Starts over: the decompressed bytes from the first one on.
-    pub(crate) fn bytes(&self) -> Result<Bytes, Error> {
+    /// How many bytes of the file the stream opened last has read; of a part of the file, or of what was made of it, the
+    /// same share of the file.
+    pub(crate) fn read_bytes(&self) -> u64 {
+        let (read, of) = (self.read.load(Ordering::Relaxed), self.of.load(Ordering::Relaxed));
+        if of == self.size || of == 0 {
+            return read;
+        }
+        u64::try_from(u128::from(read.min(of)) * u128::from(self.size) / u128::from(of)).unwrap_or(self.size)
+    }
+
+    /// Bytes of this file or of a copy of them, whose reading is counted.
+    pub(crate) fn counted(&self, file: FileAt) -> Counted {
         self.read.store(0, Ordering::Relaxed);
-        let file = Counted { file: self.file()?, read: self.read.clone() };
-        let stream = if self.gzip {
-            Stream::Gzip(Some(Box::new(GzDecoder::new(BufReader::with_capacity(64 << 10, file)))))
-        } else {
-            Stream::Plain(file)
-        };
+        self.of.store(file.length(), Ordering::Relaxed);
+        Counted { file, read: self.read.clone() }
+    }
+
+    /// Other bytes that stand for these.
+    pub(crate) fn replaced(&self, file: File) -> Result<Self, Error> {
+        let length = file.metadata().map_err(Error::Io)?.len();
+        let layers = self.layers.iter().filter_map(|layer| Some(Layer::Name(layer.name()?))).collect();
+        Ok(Self { file: FileAt::new(Arc::new(file), length), path: None, layers, ..self.clone() })
+    }
+
+    /// The bytes for who must read them in any order: those of the file itself, or of an unpacked copy on disk that goes
+    /// with its last handle.
+    pub(crate) fn in_any_order(&self) -> Result<FileAt, Error> {
+        if self.layers.iter().all(Layer::is_name) {
+            return Ok(self.file.clone());
+        }
+        let mut copy = tempfile::tempfile().map_err(Error::Io)?;
+        let mut bytes = self.bytes()?;
+        let mut buffer = vec![0; 256 << 10];
+        let mut length = 0;
+        loop {
+            match bytes.read(&mut buffer)? {
+                0 => return Ok(FileAt::new(Arc::new(copy), length)),
+                count => copy.write_all(&buffer[..count]).map_err(Error::Io)?,
+            }
+            length = bytes.given;
+        }
+    }
+
+    /// The same bytes, unpacked once where they must be read in any order.
+    pub(crate) fn spooled(&self) -> Result<Self, Error> {
+        if self.layers.iter().all(Layer::is_name) {
+            return Ok(self.clone());
+        }
+        let file = self.in_any_order()?;
+        let layers = self.layers.iter().filter_map(|layer| Some(Layer::Name(layer.name()?))).collect();
+        Ok(Self { file, path: None, layers, ..self.clone() })
+    }
+
+    /// Starts over: the unpacked bytes from the first one on.
+    pub(crate) fn bytes(&self) -> Result<Bytes, Error> {
+        let mut stream: Box<dyn Read + Send> = Box::new(self.counted(self.file.clone()));
+        for layer in &self.layers {
+            stream = layer::open(layer, stream).map_err(Error::Io)?;
+        }
+        let packed = self.layers.iter().any(|layer| !layer.is_name());
         let Self { limits, cancel, read, .. } = self.clone();
-        Ok(Bytes { stream, limits, cancel, read, given: 0 })
+        Ok(Bytes { stream, packed, limits, cancel, read, given: 0 })
     }
 }
 
-/// A stream of decompressed bytes.
+/// A stream of unpacked bytes.
 pub(crate) struct Bytes {
-    stream: Stream,
+    stream: Box<dyn Read + Send>,
+    packed: bool,
     limits: Limits,
     cancel: CancelFlag,
     read: Arc<AtomicU64>,
     given: u64,
-}
-
-enum Stream {
-    Plain(Counted),
-    /// The member that is being decompressed; nothing after the last one.
-    Gzip(Option<Box<GzDecoder<BufReader<Counted>>>>),
 }
 
 impl Bytes {
@@ -92,12 +168,11 @@ impl Bytes {
         if self.cancel.is_cancelled() {
             return Err(Error::Cancelled);
         }
-        let count = match &mut self.stream {
-            Stream::Plain(file) => file.read(buffer).map_err(Error::Io)?,
-            Stream::Gzip(member) => read_members(member, buffer).map_err(|error| self.gzip_error(error))?,
-        };
+        let count = self.stream.read(buffer).map_err(|error| self.failure(error))?;
         self.given += count as u64;
-        self.check_size()?;
+        if self.packed {
+            self.check_size()?;
+        }
         Ok(count)
     }
 
@@ -113,8 +188,21 @@ impl Bytes {
         Ok(filled)
     }
 
+    /// Reads past `count` bytes, or to the end; gives how many there were.
+    pub(crate) fn skip(&mut self, count: u64) -> Result<u64, Error> {
+        let mut buffer = vec![0; 64 << 10];
+        let mut left = count;
+        while left > 0 {
+            let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            match self.read(&mut buffer[..most])? {
+                0 => break,
+                read => left -= read as u64,
+            }
+        }
+        Ok(count - left)
+    }
+
     fn check_size(&self) -> Result<(), Error> {
-        let Stream::Gzip(_) = self.stream else { return Ok(()) };
         let Limits { max_decompressed_bytes, max_ratio, .. } = self.limits;
         if self.given > max_decompressed_bytes {
             return Err(Error::DecompressedTooLarge { limit: max_decompressed_bytes });
@@ -125,39 +213,19 @@ impl Bytes {
         Ok(())
     }
 
-    fn gzip_error(&self, error: std::io::Error) -> Error {
+    fn failure(&self, error: std::io::Error) -> Error {
         let offset = self.read.load(Ordering::Relaxed);
-        match error.kind() {
-            std::io::ErrorKind::UnexpectedEof => Error::TruncatedGzip { offset },
-            _ if error.raw_os_error().is_some() => Error::Io(error),
-            _ => Error::CorruptGzip { offset },
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<Broken>()) {
+            Some(Broken { layer, truncated: true }) => Error::TruncatedCompression { compression: layer, offset },
+            Some(Broken { layer, truncated: false }) => Error::CorruptCompression { compression: layer, offset },
+            None => Error::Io(error),
         }
     }
 }
 
-/// Reads from one member after another. Zeros after the last one are padding, as gzip itself takes them.
-fn read_members(member: &mut Option<Box<GzDecoder<BufReader<Counted>>>>, buffer: &mut [u8]) -> std::io::Result<usize> {
-    while let Some(decoder) = member.as_mut() {
-        let count = decoder.read(buffer)?;
-        if count > 0 || buffer.is_empty() {
-            return Ok(count);
-        }
-        let file = decoder.get_mut();
-        let at_end = loop {
-            let rest = file.fill_buf()?;
-            let padding = rest.iter().take_while(|byte| **byte == 0).count();
-            if rest.is_empty() || padding < rest.len() {
-                break rest.is_empty();
-            }
-            file.consume(padding);
-        };
-        *member = member.take().filter(|_| !at_end).map(|decoder| Box::new(GzDecoder::new(decoder.into_inner())));
-    }
-    Ok(0)
-}
-
-struct Counted {
-    file: File,
+/// A file whose reading is counted.
+pub(crate) struct Counted {
+    file: FileAt,
     read: Arc<AtomicU64>,
 }
 
@@ -166,5 +234,18 @@ impl Read for Counted {
         let count = self.file.read(buffer)?;
         self.read.fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
+    }
+}
+
+impl Seek for Counted {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+/// For parsers that ask for a stream; a failure goes through them as the cause of theirs.
+impl Read for Bytes {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        Self::read(self, buffer).map_err(std::io::Error::other)
     }
 }

@@ -11,6 +11,7 @@ use crate::cells;
 use crate::checked::CheckedText;
 use crate::dialect::Dialect;
 use crate::error::Error;
+use crate::footer;
 use crate::limits::Limits;
 use crate::reader::{BATCH_BYTES, batch_rows};
 use crate::records::{Field, Records, Separators, Span};
@@ -25,6 +26,7 @@ pub(crate) struct Body {
     start: usize,
     separators: Separators,
     limits: Limits,
+    padded: bool,
 }
 
 impl Body {
@@ -51,13 +53,19 @@ impl Body {
                 header = fields.into_iter().map(|field| field.text(&piece.text)).collect();
             }
         }
-        Ok((Self { splitter, first, start, separators, limits: limits.clone() }, header))
+        let (limits, padded) = (limits.clone(), false);
+        Ok((Self { splitter, first, start, separators, limits, padded }, header))
+    }
+
+    /// Short rows are no oddity.
+    pub(crate) fn padded(self) -> Self {
+        Self { padded: true, ..self }
     }
 
     /// The rows as columns of this schema.
     pub(crate) fn with_schema(self, schema: SchemaRef) -> Delimited {
-        let Self { splitter, first, start, separators, limits } = self;
-        let layout = Layout { separators, schema, limits };
+        let Self { splitter, first, start, separators, limits, padded } = self;
+        let layout = Layout { separators, schema, limits, padded };
         Delimited { splitter, first: first.map(|piece| (piece, start)), layout: Arc::new(layout) }
     }
 }
@@ -67,6 +75,8 @@ struct Layout {
     separators: Separators,
     schema: SchemaRef,
     limits: Limits,
+    /// Short rows are no oddity.
+    padded: bool,
 }
 
 /// Blocks of rows of fields.
@@ -90,7 +100,7 @@ impl Source for Delimited {
     }
 
     fn encoding(&self) -> Option<&'static Encoding> {
-        Some(self.splitter.text().encoding())
+        (!self.layout.padded).then(|| self.splitter.text().encoding())
     }
 
     fn read_bytes(&self) -> u64 {
@@ -103,23 +113,42 @@ struct FieldRows {
     piece: Arc<Piece>,
     layout: Arc<Layout>,
     at: usize,
+    /// Where the rows end, once that is known.
+    end: Option<usize>,
     row: u64,
     short: Tally,
     long: Tally,
     unclosed: Tally,
+    footer: Tally,
 }
 
 impl FieldRows {
     fn new(piece: Piece, start: usize, layout: Arc<Layout>) -> Self {
-        let (short, long, unclosed) = Default::default();
-        Self { piece: Arc::new(piece), layout, at: start, row: 0, short, long, unclosed }
+        let (short, long, unclosed, footer) = Default::default();
+        Self { piece: Arc::new(piece), layout, at: start, end: None, row: 0, short, long, unclosed, footer }
+    }
+
+    /// Finds where the rows end: at the end of the text, or above lines of text that stand below the table.
+    fn find_end(&mut self) -> usize {
+        let (text, width) = (&self.piece.text, self.layout.schema.fields().len());
+        let mut end = text.len();
+        if self.piece.last && width > 2 {
+            let lines = footer::lines(text, self.at, self.layout.separators);
+            end = lines.first().copied().unwrap_or(end);
+            for line in lines {
+                self.footer.add(0, self.piece.places.byte(self.piece.offset + line as u64));
+            }
+        }
+        end
     }
 
     /// Notes what is odd about a row.
     fn note(&mut self, span: Span, count: usize, surplus: bool) {
         let byte = self.piece.places.byte(self.piece.offset + span.start as u64);
         if count < self.layout.schema.fields().len() {
-            self.short.add(self.row, byte);
+            if !self.layout.padded {
+                self.short.add(self.row, byte);
+            }
         } else if surplus {
             self.long.add(self.row, byte);
         }
@@ -132,7 +161,15 @@ impl FieldRows {
 impl Rows for FieldRows {
     fn next(&mut self) -> Result<Option<RecordBatch>, Error> {
         let (layout, piece) = (self.layout.clone(), self.piece.clone());
-        let text = &piece.text;
+        let end = match self.end {
+            Some(end) => end,
+            None => {
+                let end = self.find_end();
+                self.end = Some(end);
+                end
+            }
+        };
+        let text = &piece.text[..end];
         let width = layout.schema.fields().len();
         let (first, most) = (self.row, batch_rows(width));
         let mut fields: Vec<Field> = Vec::with_capacity(most * width);
@@ -170,7 +207,9 @@ impl Rows for FieldRows {
         let long = self.long.warning("LONG_ROWS", "Rows with more cells than columns: the surplus was left out.");
         let unclosed =
             self.unclosed.warning("UNCLOSED_QUOTE", "A quote is never closed: all that follows is one cell.");
-        short.into_iter().chain(long).chain(unclosed).collect()
+        let footer = self.footer.warning("FOOTER_SKIPPED", "Lines of text below the table were left out.");
+        let footer = footer.map(|warning| Warning { first_row: None, ..warning });
+        short.into_iter().chain(long).chain(unclosed).chain(footer).collect()
     }
 }
 

@@ -24,6 +24,11 @@ pub(crate) struct Dialect {
 }
 
 impl Dialect {
+    /// Rows below their names, as they are written out.
+    pub(crate) fn of_rows(width: usize) -> Self {
+        Self { delimiter: b',', quoting: true, header: true, width, preamble: 0 }
+    }
+
     /// What divides fields.
     pub(crate) fn separators(&self) -> Separators {
         Separators { delimiter: self.delimiter, quoting: self.quoting }
@@ -47,6 +52,13 @@ pub(crate) fn sniff(head: &str, whole: bool, hint: &Hint) -> Option<Dialect> {
     let unused = DELIMITERS.iter().find(|delimiter| !head.as_bytes().contains(delimiter));
     let single = Trial::new(head, whole, *unused.unwrap_or(&b'\t'), true);
     (!single.records.is_empty()).then(|| single.dialect())
+}
+
+/// Tells apart what stands above the rows of a sheet, its header and its rows.
+pub(crate) fn sniff_rows(head: &str, whole: bool, width: usize) -> Option<Dialect> {
+    let trial = Trial::new(head, whole, b',', true);
+    let found = trial.dialect();
+    (!trial.records.is_empty()).then(|| Dialect { width: found.width.max(width), ..found })
 }
 
 struct Trial {

@@ -46,17 +46,33 @@ pub enum Error {
         /// The limit.
         limit: u64,
     },
-    /// The gzip data end in the middle.
-    #[error("the gzip data end in the middle, at byte {offset}")]
-    TruncatedGzip {
+    /// Compressed data or an archive end in the middle.
+    #[error("the {compression} data end in the middle, at byte {offset}")]
+    TruncatedCompression {
+        /// `gzip`, `zstd`, `bzip2`, `xz`, `zip` or `tar`.
+        compression: &'static str,
         /// Where, in the file.
         offset: u64,
     },
-    /// The gzip data are damaged.
-    #[error("the gzip data are damaged before byte {offset}")]
-    CorruptGzip {
-        /// Where it showed, in the file.
+    /// Compressed data or an archive are damaged.
+    #[error("the {compression} data are damaged before byte {offset}")]
+    CorruptCompression {
+        /// `gzip`, `zstd`, `bzip2`, `xz`, `zip` or `tar`.
+        compression: &'static str,
+        /// Where it showed, in the file; 0 where that is not known.
         offset: u64,
+    },
+    /// An archive holds too many files.
+    #[error("the archive holds more than {limit} files")]
+    TooManyMembers {
+        /// The limit.
+        limit: usize,
+    },
+    /// Archives and compressions are nested too deeply.
+    #[error("archives and compressions are nested deeper than {limit}")]
+    TooNested {
+        /// The limit.
+        limit: usize,
     },
     /// The Parquet file has no footer.
     #[error("the Parquet file ends in the middle: byte {offset} is its last, and no footer ends there")]
@@ -69,6 +85,22 @@ pub enum Error {
     MalformedParquet {
         /// What the reader says.
         message: String,
+    },
+    /// A file of another binary format is damaged, or of a kind that is not supported.
+    #[error("the {format} file cannot be read: {message}")]
+    Malformed {
+        /// The format.
+        format: &'static str,
+        /// What its reader says.
+        message: String,
+    },
+    /// The file asks for more memory at once than it may have.
+    #[error("the {format} file needs more than {limit} bytes of memory at once")]
+    OverBudget {
+        /// The format.
+        format: &'static str,
+        /// The limit in bytes.
+        limit: u64,
     },
     /// The JSON is malformed.
     #[error("the JSON is malformed in element {row}, near byte {offset}: {message}")]
@@ -102,6 +134,35 @@ pub enum Error {
     Cancelled,
 }
 
+impl Error {
+    /// Tells whether a member of an archive that fails so leaves the rest of the archive readable.
+    pub(crate) fn is_of_one_member(&self) -> bool {
+        match self {
+            Self::Empty
+            | Self::NotATable { .. }
+            | Self::TruncatedCompression { .. }
+            | Self::CorruptCompression { .. }
+            | Self::TooNested { .. }
+            | Self::Malformed { .. } => true,
+            Self::Io(_)
+            | Self::Write(_)
+            | Self::RecordTooLong { .. }
+            | Self::TooManyColumns { .. }
+            | Self::DecompressedTooLarge { .. }
+            | Self::SuspiciousCompression { .. }
+            | Self::TooManyMembers { .. }
+            | Self::TruncatedParquet { .. }
+            | Self::MalformedParquet { .. }
+            | Self::OverBudget { .. }
+            | Self::MalformedJson { .. }
+            | Self::TruncatedJson { .. }
+            | Self::TooDeep { .. }
+            | Self::Arrow(_)
+            | Self::Cancelled => false,
+        }
+    }
+}
+
 impl Fault for Error {
     fn kind(&self) -> ErrorKind {
         match self {
@@ -112,10 +173,14 @@ impl Fault for Error {
             | Self::TooManyColumns { .. }
             | Self::DecompressedTooLarge { .. }
             | Self::SuspiciousCompression { .. }
-            | Self::TruncatedGzip { .. }
-            | Self::CorruptGzip { .. }
+            | Self::TruncatedCompression { .. }
+            | Self::CorruptCompression { .. }
+            | Self::TooManyMembers { .. }
+            | Self::TooNested { .. }
             | Self::TruncatedParquet { .. }
             | Self::MalformedParquet { .. }
+            | Self::Malformed { .. }
+            | Self::OverBudget { .. }
             | Self::MalformedJson { .. }
             | Self::TruncatedJson { .. }
             | Self::TooDeep { .. } => ErrorKind::Invalid,
@@ -134,10 +199,16 @@ impl Fault for Error {
             Self::TooManyColumns { .. } => "TOO_MANY_COLUMNS",
             Self::DecompressedTooLarge { .. } => "DECOMPRESSED_TOO_LARGE",
             Self::SuspiciousCompression { .. } => "SUSPICIOUS_COMPRESSION",
-            Self::TruncatedGzip { .. } => "TRUNCATED_GZIP",
-            Self::CorruptGzip { .. } => "CORRUPT_GZIP",
+            Self::TruncatedCompression { compression: "gzip", .. } => "TRUNCATED_GZIP",
+            Self::CorruptCompression { compression: "gzip", .. } => "CORRUPT_GZIP",
+            Self::TruncatedCompression { .. } => "TRUNCATED_ARCHIVE",
+            Self::CorruptCompression { .. } => "CORRUPT_ARCHIVE",
+            Self::TooManyMembers { .. } => "TOO_MANY_MEMBERS",
+            Self::TooNested { .. } => "ARCHIVE_TOO_DEEP",
             Self::TruncatedParquet { .. } => "TRUNCATED_PARQUET",
             Self::MalformedParquet { .. } => "MALFORMED_PARQUET",
+            Self::Malformed { .. } => "MALFORMED_FILE",
+            Self::OverBudget { .. } => "MEMORY_BUDGET_EXCEEDED",
             Self::MalformedJson { .. } => "MALFORMED_JSON",
             Self::TruncatedJson { .. } => "TRUNCATED_JSON",
             Self::TooDeep { .. } => "JSON_TOO_DEEP",
@@ -149,12 +220,16 @@ impl Fault for Error {
     fn metadata(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::RecordTooLong { offset, .. }
-            | Self::TruncatedGzip { offset }
-            | Self::CorruptGzip { offset }
+            | Self::TruncatedCompression { compression: "gzip", offset }
+            | Self::CorruptCompression { compression: "gzip", offset }
             | Self::TruncatedParquet { offset }
             | Self::TruncatedJson { offset }
             | Self::TooDeep { offset, .. } => vec![("offset", offset.to_string())],
+            Self::TruncatedCompression { compression, offset } | Self::CorruptCompression { compression, offset } => {
+                vec![("compression", (*compression).to_owned()), ("offset", offset.to_string())]
+            }
             Self::MalformedJson { offset, row, .. } => vec![("offset", offset.to_string()), ("row", row.to_string())],
+            Self::Malformed { format, .. } | Self::OverBudget { format, .. } => vec![("format", (*format).to_owned())],
             Self::NotATable { found } => vec![("found", (*found).to_owned())],
             Self::Io(_)
             | Self::Write(_)
@@ -162,6 +237,8 @@ impl Fault for Error {
             | Self::TooManyColumns { .. }
             | Self::DecompressedTooLarge { .. }
             | Self::SuspiciousCompression { .. }
+            | Self::TooManyMembers { .. }
+            | Self::TooNested { .. }
             | Self::MalformedParquet { .. }
             | Self::Arrow(_)
             | Self::Cancelled => Vec::new(),
@@ -176,14 +253,18 @@ impl Fault for Error {
             Self::DecompressedTooLarge { limit } => hit("max_decompressed_bytes", format!("{limit} bytes")),
             Self::SuspiciousCompression { limit } => hit("max_ratio", limit.to_string()),
             Self::TooDeep { limit, .. } => hit("max_depth", limit.to_string()),
+            Self::OverBudget { limit, .. } => hit("max_resident_bytes", format!("{limit} bytes")),
+            Self::TooManyMembers { limit } => hit("max_members", limit.to_string()),
+            Self::TooNested { limit } => hit("max_nesting", limit.to_string()),
             Self::Io(_)
             | Self::Write(_)
             | Self::Empty
             | Self::NotATable { .. }
-            | Self::TruncatedGzip { .. }
-            | Self::CorruptGzip { .. }
+            | Self::TruncatedCompression { .. }
+            | Self::CorruptCompression { .. }
             | Self::TruncatedParquet { .. }
             | Self::MalformedParquet { .. }
+            | Self::Malformed { .. }
             | Self::MalformedJson { .. }
             | Self::TruncatedJson { .. }
             | Self::Arrow(_)

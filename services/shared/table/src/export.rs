@@ -31,7 +31,11 @@ pub fn write_csv(mut reader: TableReader, out: impl Write, cancel: &CancelFlag) 
     Ok(rows)
 }
 
-fn write_row<'a>(out: &mut impl Write, cells: impl ExactSizeIterator<Item = Option<&'a str>>) -> Result<(), Error> {
+/// Writes a row; an only cell that is missing is quoted.
+pub(crate) fn write_row<'a>(
+    out: &mut impl Write,
+    cells: impl ExactSizeIterator<Item = Option<&'a str>>,
+) -> Result<(), Error> {
     // An only cell that is missing would leave a blank line, which readers skip.
     let alone = cells.len() == 1;
     for (index, cell) in cells.enumerate() {

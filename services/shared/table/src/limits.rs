@@ -16,10 +16,10 @@ impl Hint {
         Self { file_name: file_name.into() }
     }
 
-    /// Tells whether the name, an ending `.gz` left out, ends in `extension`.
+    /// Tells whether the name, the ending of a compression left out, ends in `extension`.
     pub(crate) fn has_extension(&self, extension: &str) -> bool {
         let name = self.file_name.to_ascii_lowercase();
-        let name = name.strip_suffix(".gz").unwrap_or(&name);
+        let name = [".gz", ".zst", ".bz2", ".xz"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
         name.strip_suffix(extension).is_some_and(|stem| stem.ends_with('.'))
     }
 }
@@ -37,6 +37,13 @@ pub struct Limits {
     pub max_ratio: u64,
     /// The deepest nesting of JSON values.
     pub max_depth: usize,
+    /// The most files in an archive.
+    pub max_members: usize,
+    /// The most compressions and archives around a table.
+    pub max_nesting: usize,
+    /// The most bytes that a format may ask to hold at once, where it cannot be read in pieces: the shared strings of a
+    /// workbook, a batch of Arrow.
+    pub max_resident_bytes: u64,
 }
 
 impl Default for Limits {
@@ -47,6 +54,9 @@ impl Default for Limits {
             max_decompressed_bytes: 64 << 30,
             max_ratio: 500,
             max_depth: 256,
+            max_members: 10_000,
+            max_nesting: 4,
+            max_resident_bytes: 128 << 20,
         }
     }
 }

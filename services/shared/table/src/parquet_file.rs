@@ -1,14 +1,10 @@
 //! Rows of Apache Parquet.
 
-use std::collections::HashMap;
-use std::fs::File;
 use std::io::{BufReader, Read};
-use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
-use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
@@ -17,7 +13,8 @@ use parquet::file::reader::{ChunkReader, Length};
 use crate::block::{Rows, Source};
 use crate::bytes::Input;
 use crate::error::Error;
-use crate::names;
+use crate::file_at::FileAt;
+use crate::typed::{with_schema, with_unique_names};
 use crate::warning::Warning;
 
 /// The first and the last bytes of a Parquet file.
@@ -36,16 +33,10 @@ pub(crate) struct ParquetSource {
 impl ParquetSource {
     /// Reads the footer; gives the schema with unique names.
     pub(crate) fn open(input: &Input, warnings: &mut Vec<Warning>) -> Result<(Self, SchemaRef), Error> {
-        let file = plain_file(input)?;
-        let length = file.metadata().map_err(Error::Io)?.len();
-        let bytes = FileBytes { file: Arc::new(file), length };
+        let bytes = FileBytes(input.in_any_order()?);
         check_footer(&bytes)?;
         let metadata = guarded(|| ArrowReaderMetadata::load(&bytes, Default::default()))?;
-        let width = metadata.schema().fields().len();
-        if width > input.limits.max_columns {
-            return Err(Error::TooManyColumns { limit: input.limits.max_columns });
-        }
-        let schema = with_unique_names(metadata.schema(), warnings);
+        let schema = with_unique_names(metadata.schema(), input.limits.max_columns, warnings)?;
         let total_rows = u64::try_from(metadata.metadata().file_metadata().num_rows()).unwrap_or(0);
         Ok((Self { bytes, metadata, schema: schema.clone(), group: 0, total_rows, rows: 0 }, schema))
     }
@@ -72,7 +63,7 @@ impl Source for ParquetSource {
     /// The share of the file that the rows given so far stand for.
     fn read_bytes(&self) -> u64 {
         let share = self.rows as f64 / self.total_rows.max(1) as f64;
-        (self.bytes.length as f64 * share.min(1.0)) as u64
+        (self.bytes.len() as f64 * share.min(1.0)) as u64
     }
 }
 
@@ -111,9 +102,7 @@ impl Rows for GroupRows {
         let next = catch_unwind(AssertUnwindSafe(|| reader.next())).map_err(|_| panicked())?;
         let Some(batch) = next else { return Ok(None) };
         let batch = batch.map_err(|error| Error::MalformedParquet { message: error.to_string() })?;
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        let columns = batch.columns().to_vec();
-        RecordBatch::try_new_with_options(schema.clone(), columns, &options).map(Some).map_err(Error::Arrow)
+        with_schema(&batch, schema).map(Some)
     }
 
     fn warnings(&self) -> Vec<Warning> {
@@ -121,18 +110,15 @@ impl Rows for GroupRows {
     }
 }
 
-/// A file that many readers share, each at a place of its own.
+/// The bytes of the file, in any order.
 #[derive(Clone)]
-struct FileBytes {
-    file: Arc<File>,
-    length: u64,
-}
+struct FileBytes(FileAt);
 
 impl FileBytes {
     /// Refuses to go beyond the end, so that a length that lies costs nothing.
-    fn check(&self, start: u64, length: u64) -> Result<(), ParquetError> {
+    fn at(&self, start: u64, length: u64) -> Result<FileAt, ParquetError> {
         match start.checked_add(length) {
-            Some(end) if end <= self.length => Ok(()),
+            Some(end) if end <= self.0.length() => Ok(self.0.clone().slice(start, self.0.length() - start)),
             _ => Err(ParquetError::EOF(format!("{length} bytes at byte {start} go beyond the end of the file"))),
         }
     }
@@ -140,7 +126,7 @@ impl FileBytes {
 
 impl Length for FileBytes {
     fn len(&self) -> u64 {
-        self.length
+        self.0.length()
     }
 }
 
@@ -148,55 +134,24 @@ impl ChunkReader for FileBytes {
     type T = BufReader<FileAt>;
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        self.check(start, 0)?;
-        Ok(BufReader::new(FileAt { file: self.file.clone(), at: start }))
+        Ok(BufReader::new(self.at(start, 0)?))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        self.check(start, length as u64)?;
+        let mut place = self.at(start, length as u64)?;
         let mut bytes = vec![0; length];
-        self.file.read_exact_at(&mut bytes, start)?;
+        place.read_exact(&mut bytes)?;
         Ok(bytes.into())
     }
 }
 
-/// A file read from a place on.
-struct FileAt {
-    file: Arc<File>,
-    at: u64,
-}
-
-impl Read for FileAt {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.file.read_at(buffer, self.at)?;
-        self.at += count as u64;
-        Ok(count)
-    }
-}
-
-/// The file itself, or a decompressed copy that goes with its handle: the footer stands at the end.
-fn plain_file(input: &Input) -> Result<File, Error> {
-    if !input.gzip {
-        return input.file();
-    }
-    let mut copy = tempfile::tempfile().map_err(Error::Io)?;
-    let mut bytes = input.bytes()?;
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        match bytes.read(&mut buffer)? {
-            0 => return Ok(copy),
-            count => std::io::Write::write_all(&mut copy, &buffer[..count]).map_err(Error::Io)?,
-        }
-    }
-}
-
 fn check_footer(bytes: &FileBytes) -> Result<(), Error> {
-    let size = bytes.length;
+    let size = bytes.len();
     let mut last = [0; 4];
     if size < 12 {
         return Err(Error::TruncatedParquet { offset: size });
     }
-    bytes.file.read_exact_at(&mut last, size - 4).map_err(Error::Io)?;
+    bytes.0.clone().slice(size - 4, 4).read_exact(&mut last).map_err(Error::Io)?;
     match last.as_slice() {
         MAGIC => Ok(()),
         b"PARE" => Err(Error::MalformedParquet { message: "its footer is encrypted".to_owned() }),
@@ -212,14 +167,4 @@ fn guarded<T>(parse: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, Erro
 
 fn panicked() -> Error {
     Error::MalformedParquet { message: "the parser gave up on its contents".to_owned() }
-}
-
-fn with_unique_names(schema: &SchemaRef, warnings: &mut Vec<Warning>) -> SchemaRef {
-    let given = schema.fields().iter().map(|field| field.name().clone()).collect();
-    let names = names::unique(given, 0, warnings);
-    let rename = |(field, name): (&Arc<arrow::datatypes::Field>, String)| {
-        field.as_ref().clone().with_name(name).with_nullable(true)
-    };
-    let fields: Vec<_> = schema.fields().iter().zip(names).map(rename).collect();
-    Arc::new(Schema::new_with_metadata(fields, HashMap::new()))
 }

@@ -33,6 +33,11 @@ impl TableReader {
         Self { blocks, block: None, rows_before: 0, block_rows: 0, told: Vec::new() }
     }
 
+    /// Adds what was odd about the file around the table.
+    pub(crate) fn warn(&mut self, warning: Option<Warning>) {
+        self.blocks.found.extend(warning);
+    }
+
     /// How the bytes are read. The encoding is settled once the last row was read.
     pub fn recipe(&self) -> &Recipe {
         self.blocks.recipe()

@@ -4,6 +4,8 @@ use std::fmt;
 
 use encoding_rs::Encoding;
 
+use crate::workbook::Book;
+
 /// The format of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
@@ -17,10 +19,38 @@ pub enum Format {
     JsonLines,
     /// Apache Parquet.
     Parquet,
+    /// An Arrow IPC file, also called Feather.
+    Arrow,
+    /// A stream of Arrow IPC messages.
+    ArrowStream,
+    /// An Apache Avro object container file.
+    Avro,
+    /// An SQLite database.
+    Sqlite,
+    /// An Excel workbook.
+    Xlsx,
+    /// An Excel workbook in binary.
+    Xlsb,
+    /// An OpenDocument spreadsheet.
+    Ods,
+    /// An Excel workbook of 1997 to 2003.
+    Xls,
+}
+
+impl From<Book> for Format {
+    fn from(book: Book) -> Self {
+        match book {
+            Book::Xlsx => Self::Xlsx,
+            Book::Xlsb => Self::Xlsb,
+            Book::Ods => Self::Ods,
+            Book::Xls => Self::Xls,
+        }
+    }
 }
 
 impl Format {
-    /// Its name in recipes: `csv`, `tsv`, `json`, `jsonl` or `parquet`.
+    /// Its name in recipes: `csv`, `tsv`, `json`, `jsonl`, `parquet`, `arrow`, `arrow-stream`, `avro`, `sqlite`, `xlsx`,
+    /// `xlsb`, `ods` or `xls`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Csv => "csv",
@@ -28,6 +58,14 @@ impl Format {
             Self::Json => "json",
             Self::JsonLines => "jsonl",
             Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
+            Self::ArrowStream => "arrow-stream",
+            Self::Avro => "avro",
+            Self::Sqlite => "sqlite",
+            Self::Xlsx => "xlsx",
+            Self::Xlsb => "xlsb",
+            Self::Ods => "ods",
+            Self::Xls => "xls",
         }
     }
 }
@@ -41,8 +79,13 @@ impl fmt::Display for Format {
 /// How bytes were read as a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipe {
-    /// Whether the bytes were decompressed as gzip.
-    pub gzip: bool,
+    /// What the bytes were unwrapped from, from the outside inwards, joined by `+`: `gzip`, `zstd`, `bzip2`, `xz`, `zip`,
+    /// `tar`; empty for nothing.
+    pub compression: String,
+    /// The path in the archive, those of nested archives joined by `!/`; empty where there is none.
+    pub member: String,
+    /// The sheet of a workbook or the table of a database; empty where there is none.
+    pub table: String,
     /// The format.
     pub format: Format,
     /// The character encoding; nothing for binary formats.
@@ -53,9 +96,26 @@ pub struct Recipe {
     pub quote: Option<char>,
     /// Whether the first row names the columns.
     pub header: bool,
+    /// How many records of text above the table were left out.
+    pub preamble_lines: u64,
 }
 
 impl Recipe {
+    /// A format without anything else.
+    pub fn of(format: Format) -> Self {
+        Self {
+            compression: String::new(),
+            member: String::new(),
+            table: String::new(),
+            format,
+            encoding: None,
+            delimiter: None,
+            quote: None,
+            header: false,
+            preamble_lines: 0,
+        }
+    }
+
     /// The label of the encoding in the WHATWG standard, lower case; empty for binary formats.
     pub fn encoding_label(&self) -> String {
         self.encoding.map(|encoding| encoding.name().to_ascii_lowercase()).unwrap_or_default()

@@ -6,6 +6,8 @@ use crate::records::{self, MAX_TEXT, Separators};
 
 /// How much text a block holds at most, unless a single record is longer.
 const BLOCK: usize = 8 << 20;
+/// How far the text is looked at beyond a block, to see whether it is the last one.
+const AHEAD: usize = 64;
 
 /// Whole records.
 pub(crate) struct Piece {
@@ -13,6 +15,8 @@ pub(crate) struct Piece {
     /// Where it begins in the text.
     pub(crate) offset: u64,
     pub(crate) places: Places,
+    /// Nothing follows.
+    pub(crate) last: bool,
 }
 
 /// Cuts text at the last end of a record within each 8 MiB.
@@ -38,13 +42,15 @@ impl Splitter {
 
     /// The next whole records, nothing after the last ones.
     pub(crate) fn next(&mut self) -> Result<Option<Piece>, Error> {
-        let mut text = Vec::with_capacity(BLOCK + 8);
+        let mut text = Vec::with_capacity(BLOCK + AHEAD);
         text.append(&mut self.rest);
-        self.fill(&mut text, BLOCK)?;
+        self.fill(&mut text, BLOCK + AHEAD)?;
         if text.is_empty() {
             return Ok(None);
         }
-        let mut cut = if self.more { records::last_end(&text, self.separators) } else { Some(text.len()) };
+        let whole = !self.more && text.len() <= BLOCK;
+        let block = &text[..text.len().min(BLOCK)];
+        let mut cut = if whole { Some(text.len()) } else { records::last_end(block, self.separators) };
         while cut.is_none() {
             if text.len() > self.max_record {
                 return Err(Error::RecordTooLong { limit: self.max_record, offset: self.offset });
@@ -57,7 +63,8 @@ impl Splitter {
         self.rest = text.split_off(cut.unwrap_or(text.len()));
         let offset = self.offset;
         self.offset += text.len() as u64;
-        Ok(Some(Piece { text, offset, places: self.text.places() }))
+        let last = !self.more && self.rest.is_empty();
+        Ok(Some(Piece { text, offset, places: self.text.places(), last }))
     }
 
     fn fill(&mut self, text: &mut Vec<u8>, length: usize) -> Result<(), Error> {

@@ -203,7 +203,7 @@ fn gzip_is_found_by_its_bytes_in_one_member_or_more() {
     let two = [gzip(b"a,b\n1,2\n"), gzip(b""), gzip(b"3,4\n"), vec![0; 600]].concat();
     let read = read_named(&two, "misnamed.csv");
     assert_eq!(read.cells(), [["1", "2"], ["3", "4"]]);
-    assert!(read.reader.recipe().gzip);
+    assert_eq!(read.reader.recipe().compression, "gzip");
     assert_eq!(read.reader.read_bytes(), two.len() as u64);
 }
 

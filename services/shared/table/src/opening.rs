@@ -1,57 +1,86 @@
 //! From bytes to a reader.
 
-use std::path::Path;
-
 use arrow::datatypes::SchemaRef;
 use encoding_rs::{Encoding, UTF_8};
 
+use crate::arrow_file;
 use crate::block::{Blocks, Source};
 use crate::bytes::Input;
 use crate::checked::{CheckedText, Known};
+use crate::contents::TableRef;
+use crate::database;
 use crate::delimited::Body;
 use crate::dialect::{self, Dialect};
 use crate::error::Error;
 use crate::json::{self, Elements, Shape};
 use crate::json_rows::JsonSource;
-use crate::limits::{CancelFlag, Hint, Limits};
+use crate::kind::Kind;
+use crate::limits::Hint;
 use crate::names;
-use crate::parquet_file::{self, ParquetSource};
+use crate::parquet_file::ParquetSource;
 use crate::reader::{TableReader, text_schema};
 use crate::recipe::{Format, Recipe};
 use crate::scan::Scanner;
 use crate::survey;
 use crate::text::TextStream;
+use crate::typed::TypedSource;
 use crate::warning::Warning;
+use crate::workbook;
 
 /// How much of a file the first look takes in.
 const HEAD: usize = 256 << 10;
 
-/// Opens a file as a table, with the default limits.
-///
-/// Fails with a typed [`Error`] when the bytes are no table, damaged, or beyond a limit.
-pub fn open(path: &Path, hint: &Hint) -> Result<TableReader, Error> {
-    open_with(path, hint, &Limits::default(), &CancelFlag::default())
+/// Opens a table whose kind is known.
+pub(crate) fn table(table: &TableRef) -> Result<TableReader, Error> {
+    let (input, kind, hint) = table.parts();
+    let opening = |input: &Input, whole| {
+        let (input, warnings) = (input.clone(), Vec::new());
+        Opening { whole, input, hint, table, warnings }
+    };
+    match kind {
+        Kind::Parquet => opening(input, false).parquet(),
+        Kind::ArrowFile => opening(input, false).typed(Format::Arrow, arrow_file::open_file),
+        Kind::ArrowStream => opening(input, false).typed(Format::ArrowStream, arrow_file::open_stream),
+        Kind::Avro => opening(input, false).typed(Format::Avro, arrow_file::open_avro),
+        Kind::Sqlite => {
+            let (rows, width) = database::spool(input, &table.table)?;
+            opening(input, false).spooled(Format::Sqlite, rows, Dialect::of_rows(width))
+        }
+        Kind::Book(book) => {
+            let (rows, width) = workbook::spool(input, book, &table.table)?;
+            let mut head = vec![0; HEAD];
+            let length = rows.bytes()?.read_full(&mut head)?;
+            let sample = String::from_utf8_lossy(&head[..length]);
+            let dialect = dialect::sniff_rows(&sample, length < HEAD, width).ok_or(Error::Empty)?;
+            opening(input, false).spooled(book.into(), rows, dialect)
+        }
+        Kind::Other(found) => Err(Error::NotATable { found }),
+        Kind::Zip | Kind::Tar => Err(Error::NotATable { found: "an archive" }),
+        Kind::Text => {
+            let mut head = vec![0; HEAD];
+            let length = input.bytes()?.read_full(&mut head)?;
+            head.truncate(length);
+            opening(input, length < HEAD).text(&head)
+        }
+    }
 }
 
-/// Opens a file as a table. Once `cancel` is set, this call and the reader's fail with [`Error::Cancelled`].
-pub fn open_with(path: &Path, hint: &Hint, limits: &Limits, cancel: &CancelFlag) -> Result<TableReader, Error> {
-    let input = Input::new(path, limits, cancel)?;
-    let mut head = vec![0; HEAD];
-    let length = input.bytes()?.read_full(&mut head)?;
-    head.truncate(length);
-    let opening = Opening { whole: length < HEAD, input, hint, warnings: Vec::new() };
-    if head.is_empty() {
-        return Err(Error::Empty);
+/// Tells whether text that begins so is a table of several columns; nothing where it is no table at all.
+pub(crate) fn is_table(head: &[u8], hint: &Hint) -> Option<bool> {
+    let encoding = survey::marked_encoding(head).unwrap_or(UTF_8);
+    let sample = decode(head, encoding);
+    refuse_other_text(&sample).ok()?;
+    refuse_implausible(&sample).ok()?;
+    if looks_like_json(&sample) {
+        return Some(true);
     }
-    if head.starts_with(parquet_file::MAGIC) {
-        return opening.parquet();
-    }
-    opening.text(&head)
+    dialect::sniff(&sample, false, hint).map(|dialect| dialect.width > 1)
 }
 
 struct Opening<'a> {
     input: Input,
     hint: &'a Hint,
+    table: &'a TableRef,
     /// The head is all there is.
     whole: bool,
     warnings: Vec<Warning>,
@@ -64,8 +93,29 @@ impl Opening<'_> {
         Ok(self.reader(recipe, schema, true, Box::new(source)))
     }
 
+    fn typed(
+        mut self,
+        format: Format,
+        open: impl FnOnce(&Input, &mut Vec<Warning>) -> Result<(TypedSource, SchemaRef), Error>,
+    ) -> Result<TableReader, Error> {
+        let (source, schema) = open(&self.input, &mut self.warnings)?;
+        let recipe = self.recipe(format, None);
+        Ok(self.reader(recipe, schema, true, Box::new(source)))
+    }
+
+    /// Rows that were written out; a row ends with its last cell, so a short one is nothing odd.
+    fn spooled(mut self, format: Format, rows: Input, dialect: Dialect) -> Result<TableReader, Error> {
+        let text = CheckedText::open(&rows, Known { encoding: UTF_8, certain: true })?;
+        let (body, header) = Body::open(text, dialect, &self.input.limits)?;
+        let names = self.names(dialect, header);
+        let schema = text_schema(&names);
+        let source = body.padded().with_schema(schema.clone());
+        let (header, preamble_lines) = (dialect.header, dialect.preamble as u64);
+        let recipe = Recipe { header, preamble_lines, ..self.recipe(format, None) };
+        Ok(self.reader(recipe, schema, false, Box::new(source)))
+    }
+
     fn text(mut self, head: &[u8]) -> Result<TableReader, Error> {
-        refuse_binary(head)?;
         let marked = survey::marked_encoding(head);
         let sample = decode(head, marked.unwrap_or(UTF_8));
         refuse_other_text(&sample)?;
@@ -97,29 +147,34 @@ impl Opening<'_> {
             return Err(Error::TooManyColumns { limit: limits.max_columns });
         }
         let (body, header) = Body::open(CheckedText::open(&self.input, known)?, dialect, &limits)?;
+        let names = self.names(dialect, header);
+        let format = if dialect.delimiter == b'\t' { Format::Tsv } else { Format::Csv };
+        let recipe = Recipe {
+            delimiter: Some(char::from(dialect.delimiter)),
+            quote: dialect.quoting.then_some('"'),
+            header: dialect.header,
+            preamble_lines: dialect.preamble as u64,
+            ..self.recipe(format, Some(known.encoding))
+        };
+        let schema = text_schema(&names);
+        let source = body.with_schema(schema.clone());
+        Ok(self.reader(recipe, schema, false, Box::new(source)))
+    }
+
+    /// The names of the columns, and what is odd about them.
+    fn names(&mut self, dialect: Dialect, header: Vec<String>) -> Vec<String> {
         let width = dialect.width.max(header.len());
         if dialect.preamble > 0 {
             let message = "Lines of text above the table were left out.";
             self.warnings
                 .push(Warning { count: dialect.preamble as u64, ..Warning::whole("PREAMBLE_SKIPPED", message) });
         }
-        let names = if dialect.header {
-            names::unique(header, width, &mut self.warnings)
-        } else {
-            self.warnings
-                .push(Warning::whole("NO_HEADER", "The first row holds values, so columns were named by position."));
-            names::made_up(width)
-        };
-        let format = if dialect.delimiter == b'\t' { Format::Tsv } else { Format::Csv };
-        let recipe = Recipe {
-            delimiter: Some(char::from(dialect.delimiter)),
-            quote: dialect.quoting.then_some('"'),
-            header: dialect.header,
-            ..self.recipe(format, Some(known.encoding))
-        };
-        let schema = text_schema(&names);
-        let source = body.with_schema(schema.clone());
-        Ok(self.reader(recipe, schema, false, Box::new(source)))
+        if dialect.header {
+            return names::unique(header, width, &mut self.warnings);
+        }
+        self.warnings
+            .push(Warning::whole("NO_HEADER", "The first row holds values, so columns were named by position."));
+        names::made_up(width)
     }
 
     fn json(mut self, known: Known) -> Result<TableReader, Error> {
@@ -167,7 +222,8 @@ impl Opening<'_> {
     }
 
     fn recipe(&self, format: Format, encoding: Option<&'static Encoding>) -> Recipe {
-        Recipe { gzip: self.input.gzip, format, encoding, delimiter: None, quote: None, header: false }
+        let TableRef { member, table, .. } = self.table.clone();
+        Recipe { compression: self.input.compression(), member, table, encoding, ..Recipe::of(format) }
     }
 
     fn reader(self, recipe: Recipe, schema: SchemaRef, typed: bool, source: Box<dyn Source>) -> TableReader {
@@ -188,24 +244,6 @@ fn decode(head: &[u8], encoding: &'static Encoding) -> String {
         text.pop();
     }
     text
-}
-
-fn refuse_binary(head: &[u8]) -> Result<(), Error> {
-    let known: [(&[u8], &'static str); 9] = [
-        (b"PK\x03\x04", "a ZIP archive or an office document"),
-        (b"%PDF", "a PDF document"),
-        (b"\x89PNG", "an image"),
-        (b"\xff\xd8\xff", "an image"),
-        (b"GIF8", "an image"),
-        (b"BZh", "bzip2 data"),
-        (b"\xfd7zXZ", "xz data"),
-        (b"\x28\xb5\x2f\xfd", "Zstandard data"),
-        (b"SQLite format 3", "an SQLite database"),
-    ];
-    match known.iter().find(|(magic, _)| head.starts_with(magic)) {
-        Some((_, found)) => Err(Error::NotATable { found }),
-        None => Ok(()),
-    }
 }
 
 fn refuse_other_text(sample: &str) -> Result<(), Error> {

@@ -1,0 +1,229 @@
+//! The tables of a file.
+
+use std::path::Path;
+
+use crate::archive::{self, HEAD, Member};
+use crate::bytes::Input;
+use crate::database;
+use crate::error::Error;
+use crate::kind::Kind;
+use crate::layer::Compression;
+use crate::limits::{CancelFlag, Hint, Limits};
+use crate::opening;
+use crate::reader::TableReader;
+use crate::warning::Warning;
+use crate::workbook::{self, Book};
+
+/// How many names a warning tells.
+const TOLD: usize = 20;
+
+/// What a file holds.
+#[derive(Debug, Clone, Default)]
+pub struct Contents {
+    /// Its tables, in the order of the file.
+    pub tables: Vec<TableRef>,
+    /// Files of an archive that are no tables, by their paths: text in one column beside tables, documents, hidden
+    /// files, what is encrypted or damaged.
+    pub left_out: Vec<String>,
+}
+
+/// A table of a file.
+#[derive(Debug, Clone)]
+pub struct TableRef {
+    /// The path in its archive, the paths in nested archives after one another with `!/` between; empty in any other
+    /// file.
+    pub member: String,
+    /// The sheet of a workbook or the table of a database; empty in any other file.
+    pub table: String,
+    input: Input,
+    kind: Kind,
+    hint: Hint,
+}
+
+impl TableRef {
+    /// Opens the table.
+    pub fn open(&self) -> Result<TableReader, Error> {
+        opening::table(self)
+    }
+
+    /// The path in its archive, then the sheet or table; empty where it is all of a file.
+    pub fn name(&self) -> String {
+        [self.member.as_str(), self.table.as_str()]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join("#")
+    }
+
+    pub(crate) fn parts(&self) -> (&Input, Kind, &Hint) {
+        (&self.input, self.kind, &self.hint)
+    }
+}
+
+/// Opens a file as a table, with the default limits.
+///
+/// Of a file with several tables the first one is opened; a warning counts and names the rest, see [`tables`]. Fails
+/// with a typed [`Error`] when the bytes are no table, damaged, or beyond a limit.
+pub fn open(path: &Path, hint: &Hint) -> Result<TableReader, Error> {
+    open_with(path, hint, &Limits::default(), &CancelFlag::default())
+}
+
+/// Opens a file as a table. Once `cancel` is set, this call and the reader's fail with [`Error::Cancelled`].
+pub fn open_with(path: &Path, hint: &Hint, limits: &Limits, cancel: &CancelFlag) -> Result<TableReader, Error> {
+    let contents = tables(path, hint, limits, cancel)?;
+    let (first, rest) = contents.tables.split_first().ok_or(NO_TABLE)?;
+    let mut reader = first.open()?;
+    let rest: Vec<String> = rest.iter().map(TableRef::name).collect();
+    reader.warn(named("MORE_TABLES", "The file holds more tables, which were not read", &rest));
+    let message = "The file holds parts that are empty or no tables";
+    reader.warn(named("MEMBERS_LEFT_OUT", message, &contents.left_out));
+    Ok(reader)
+}
+
+/// Opens the table of a file that has this [`TableRef::member`] and [`TableRef::table`].
+pub fn open_table(
+    path: &Path,
+    hint: &Hint,
+    (member, table): (&str, &str),
+    limits: &Limits,
+    cancel: &CancelFlag,
+) -> Result<TableReader, Error> {
+    let contents = tables(path, hint, limits, cancel)?;
+    contents.tables.iter().find(|one| one.member == member && one.table == table).ok_or(NO_TABLE)?.open()
+}
+
+const NO_TABLE: Error = Error::NotATable { found: "a file without such a table" };
+
+fn named(reason: &'static str, message: &str, names: &[String]) -> Option<Warning> {
+    let more = names.len().saturating_sub(TOLD);
+    let list = names.iter().take(TOLD).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let warning = Warning::whole(reason, format!("{message}: {list}{tail}."));
+    (!names.is_empty()).then_some(Warning { count: names.len() as u64, ..warning })
+}
+
+/// Finds the tables of a file: the file itself, or those of an archive's members that are tables, archives in archives
+/// included. Archives are listed; of their members no more than the beginning is read.
+pub fn tables(path: &Path, hint: &Hint, limits: &Limits, cancel: &CancelFlag) -> Result<Contents, Error> {
+    let input = Input::new(path, limits, cancel)?;
+    let head = head_of(&input)?;
+    let mut search = Search { hint, contents: Contents::default(), texts: Vec::new(), members: 0 };
+    search.parts(String::new(), input, Kind::of(&head))?;
+    Ok(search.finish())
+}
+
+fn head_of(input: &Input) -> Result<Vec<u8>, Error> {
+    let mut head = vec![0; HEAD];
+    let count = input.bytes()?.read_full(&mut head)?;
+    head.truncate(count);
+    Ok(head)
+}
+
+struct Search<'a> {
+    hint: &'a Hint,
+    contents: Contents,
+    /// Text in one column, a table only where nothing else is.
+    texts: Vec<TableRef>,
+    members: usize,
+}
+
+impl Search<'_> {
+    fn table(&mut self, member: String, table: String, input: Input, kind: Kind) {
+        let hint = if member.is_empty() { self.hint.clone() } else { Hint::named(member.clone()) };
+        self.contents.tables.push(TableRef { member, table, input, kind, hint });
+    }
+
+    /// Takes the tables of one file.
+    fn parts(&mut self, path: String, input: Input, kind: Kind) -> Result<(), Error> {
+        match kind {
+            Kind::Zip => {
+                let input = input.spooled()?;
+                let members = archive::zip_members(&input)?;
+                match Book::of(&members) {
+                    Some(book) => self.sheets(path, input, book, &members)?,
+                    None => self.members(members, &path)?,
+                }
+            }
+            Kind::Tar => self.members(archive::tar_members(&input)?, &path)?,
+            Kind::Book(book) => self.sheets(path, input.spooled()?, book, &[])?,
+            Kind::Sqlite => {
+                let input = input.spooled()?;
+                for table in database::names(&input)? {
+                    self.table(path.clone(), table, input.clone(), kind);
+                }
+            }
+            kind => self.table(path, String::new(), input, kind),
+        }
+        Ok(())
+    }
+
+    fn sheets(&mut self, path: String, input: Input, book: Book, members: &[Member]) -> Result<(), Error> {
+        workbook::check_budget(&input, book, members)?;
+        let (sheets, empty) = workbook::sheets(&input, book)?;
+        for sheet in sheets {
+            self.table(path.clone(), sheet, input.clone(), Kind::Book(book));
+        }
+        self.contents
+            .left_out
+            .extend(empty.into_iter().map(|sheet| if path.is_empty() { sheet } else { format!("{path}#{sheet}") }));
+        Ok(())
+    }
+
+    fn members(&mut self, members: Vec<Member>, within: &str) -> Result<(), Error> {
+        for member in members {
+            self.members += 1;
+            let path = if within.is_empty() { member.name.clone() } else { format!("{within}!/{}", member.name) };
+            let hidden = member.name.split('/').any(|part| part.starts_with('.') || part == "__MACOSX");
+            let readable = member.input.filter(|input| !hidden && self.members <= input.limits.max_members);
+            let Some(input) = readable.filter(|_| member.size > 0) else {
+                self.contents.left_out.push(path);
+                continue;
+            };
+            match self.member(path.clone(), input, member.head) {
+                Err(error) if error.is_of_one_member() => self.contents.left_out.push(path),
+                outcome => outcome?,
+            }
+        }
+        Ok(())
+    }
+
+    fn member(&mut self, path: String, input: Input, head: Option<Vec<u8>>) -> Result<(), Error> {
+        let head = head.map_or_else(|| head_of(&input), Ok)?;
+        let (input, head) = match Compression::of(&head) {
+            None => (input, head),
+            Some(_) => {
+                let input = input.unwrapped()?;
+                let head = head_of(&input)?;
+                (input, head)
+            }
+        };
+        match Kind::of(&head) {
+            Kind::Other(_) => {
+                self.contents.left_out.push(path);
+                Ok(())
+            }
+            Kind::Text => {
+                let hint = Hint::named(path.clone());
+                match opening::is_table(&head, &hint) {
+                    Some(true) => self.table(path, String::new(), input, Kind::Text),
+                    Some(false) => {
+                        let (table, kind) = (String::new(), Kind::Text);
+                        self.texts.push(TableRef { member: path, table, input, kind, hint });
+                    }
+                    None => self.contents.left_out.push(path),
+                }
+                Ok(())
+            }
+            kind => self.parts(path, input, kind),
+        }
+    }
+
+    fn finish(mut self) -> Contents {
+        if self.contents.tables.is_empty() {
+            self.contents.tables = self.texts;
+        } else {
+            self.contents.left_out.extend(self.texts.into_iter().map(|table| table.member));
+        }
+        self.contents
+    }
+}
