@@ -85,7 +85,7 @@ fn profiler_alone(folder: &Path) -> Result<Row> {
     let (begun, before, mut bytes) = (Instant::now(), kernel::computed(own), 0);
     for file in &files {
         bytes += file.metadata()?.len();
-        let hint = profile::Hint { file_name: "measurements.csv".to_owned() };
+        let hint = profile::Hint::named("measurements.csv");
         profile::profile(file, &hint, &profile::Options::default())?;
     }
     let (taken, computed) = (begun.elapsed(), kernel::computed(own).saturating_sub(before));

@@ -33,6 +33,15 @@ async fn a_profile_counts_every_row_and_says_what_its_columns_hold() {
     let types: Vec<_> = columns.iter().map(ColumnProfile::structural_type).collect();
     assert_eq!(types[0..2], [StructuralType::Text, StructuralType::Integer]);
     assert_eq!(types[3], StructuralType::Float);
+
+    let book = include_bytes!("../../../services/shared/table/tests/fixtures/towns.xls").to_vec();
+    admin.upload("towns", "towns.xls", book).await.unwrap();
+    let version = admin.in_state("towns.xls", DatasetState::Indexed).await.current_version.unwrap();
+    assert_eq!(version.recipe.unwrap().table, "Towns");
+    let profile = admin.profiling().get_profile(GetProfileRequest { name: version.profile }).await.unwrap();
+    let table = profile.into_inner().profile.unwrap();
+    let listed: Vec<_> = table.file_tables.iter().map(|one| (one.name.as_str(), one.profiled)).collect();
+    assert_eq!((table.row_count, listed), (2, vec![("Towns", true), ("More", false)]));
 }
 
 #[tokio::test]

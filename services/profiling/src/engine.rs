@@ -24,7 +24,7 @@ pub fn profile(
     stop: Arc<AtomicBool>,
     progress: impl Fn(profile::Progress) + Send + Sync + 'static,
 ) -> Result<StoredProfile, Error> {
-    let hint = profile::Hint { file_name: file_name.to_owned() };
+    let hint = profile::Hint::named(file_name);
     let options = profile::Options {
         digest: Some(spooled.digest),
         cancel: stop.into(),

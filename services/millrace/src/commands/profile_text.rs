@@ -23,11 +23,13 @@ pub fn describe(profile: &pb::StoredProfile) -> String {
         ("columns", table.column_count.to_string()),
         ("size", output::bytes(table.size_bytes)),
         ("format", [recipe.format, recipe.compression, recipe.encoding].join(" ").trim().to_owned()),
+        ("table", which(&table)),
         ("time", coverage.collect::<Vec<_>>().join("; ")),
         ("box", bounds.unwrap_or_default()),
         ("places", places(&table)),
         ("keys", keys(&table)),
         ("repeated rows", repeated(&table)),
+        ("wide", wide(&table)),
     ]);
     text += &format!("\n\n{}", columns(&profile.columns));
     for warning in &table.warnings {
@@ -35,6 +37,47 @@ pub fn describe(profile: &pb::StoredProfile) -> String {
         text += &format!("\nwarning  {} ({}, {} times{place})", warning.message, warning.reason, warning.count);
     }
     text
+}
+
+/// The tables of a file, and what else it holds.
+pub fn tables(tables: &[pb::FileTable], left_out: &[String]) -> String {
+    let rows = tables.iter().map(|table| vec![table.name.clone(), table.member.clone(), table.table.clone()]);
+    let mut text = output::table(&["table", "file in the archive", "sheet or table"], rows);
+    for part in left_out {
+        text += &format!("\nleft out  {part}");
+    }
+    text
+}
+
+/// Which table of its file this is.
+fn which(table: &pb::TableProfile) -> String {
+    let place = table.file_tables.iter().position(|one| one.profiled);
+    match (place, &table.recipe) {
+        (Some(place), _) => {
+            let name = &table.file_tables[place].name;
+            format!("{name} ({} of {}; --tables lists them, --table takes another)", place + 1, table.file_table_count)
+        }
+        (None, Some(recipe)) => {
+            let parts = [recipe.member.as_str(), recipe.table.as_str()].into_iter().filter(|part| !part.is_empty());
+            parts.collect::<Vec<_>>().join("#")
+        }
+        (None, None) => String::new(),
+    }
+}
+
+/// What a wide table could become.
+fn wide(table: &pb::TableProfile) -> String {
+    let Some(offer) = &table.unpivot else { return String::new() };
+    let name = |place: i32| usize::try_from(place).ok().and_then(|place| table.column_names.get(place));
+    let (first, last) = (name(offer.first_column), name(offer.first_column + offer.column_count - 1));
+    format!(
+        "columns `{}` to `{}` are points in time: made long, {} rows with `{}` and `{}`",
+        first.map_or("", String::as_str),
+        last.map_or("", String::as_str),
+        offer.row_count,
+        offer.name_column,
+        offer.value_column
+    )
 }
 
 /// Where most points lie, of the pair or column with the most of them.

@@ -12,6 +12,7 @@ use table::{Block, Blocks, Hint};
 use types::{Digest, DigestHasher};
 
 use crate::error::Error;
+use crate::file_tables::FileTables;
 use crate::finish::{self, Origin, joined};
 use crate::options::{Options, Progress};
 use crate::partial::{Builder, Layout, Partial, add_warnings};
@@ -22,16 +23,20 @@ use crate::tree::Tree;
 ///
 /// Blocks; call it where that is allowed. The profile has no name and no creation time: those belong to who stores it.
 /// The same bytes give the same profile, bit for bit, on one thread or many. Fails with [`Error::Table`] when the file
-/// is no table, damaged or beyond a limit, or when the run was cancelled.
+/// is no table, damaged or beyond a limit, or when the run was cancelled. Of a file with several tables the one that `hint`
+/// asks for is profiled, else the first one; the profile names the others.
 pub fn profile(path: &Path, hint: &Hint, options: &Options) -> Result<StoredProfile, Error> {
     let read = read(path, hint, options)?;
-    finish::profile(&read.layout, &read.partial, &[read.origin], &read.recipe, options)
+    let mut stored = finish::profile(&read.layout, &read.partial, &[read.origin], &read.recipe, options)?;
+    read.tables.tell(&mut stored);
+    Ok(stored)
 }
 
 /// Profiles the file at `path` as [`profile`] does, and keeps what it takes to add rows later.
 pub fn profile_with_state(path: &Path, hint: &Hint, options: &Options) -> Result<(StoredProfile, State), Error> {
     let read = read(path, hint, options)?;
-    let stored = finish::profile(&read.layout, &read.partial, &[read.origin], &read.recipe, options)?;
+    let mut stored = finish::profile(&read.layout, &read.partial, &[read.origin], &read.recipe, options)?;
+    read.tables.tell(&mut stored);
     let state = State::new(read.layout, read.partial, read.recipe, read.origin);
     Ok((stored, state))
 }
@@ -54,11 +59,14 @@ struct Whole {
     partial: Partial,
     recipe: Recipe,
     origin: Origin,
+    tables: FileTables,
 }
 
 fn read(path: &Path, hint: &Hint, options: &Options) -> Result<Whole, Error> {
     let size_bytes = std::fs::metadata(path).map_err(Error::Digest)?.len();
-    let reader = table::open_with(path, hint, &options.limits, &options.cancel)?;
+    let contents = table::tables(path, hint, &options.limits, &options.cancel)?;
+    let chosen = contents.chosen(hint)?;
+    let reader = contents.open(chosen)?;
     // Where semicolons divide fields, commas divide fractions.
     let decimal_comma = reader.recipe().delimiter == Some(';');
     let layout = Layout::new(&reader.schema(), decimal_comma, options.memory_bytes, options.sample_rows, size_bytes);
@@ -73,7 +81,7 @@ fn read(path: &Path, hint: &Hint, options: &Options) -> Result<Whole, Error> {
     let (partial, recipe) = run.finish()?;
     let digest = digest?.or(options.digest).expect("it was given or computed");
     let origin = Origin { digest, size_bytes, rows: partial.row_count };
-    Ok(Whole { layout, partial, recipe, origin })
+    Ok(Whole { layout, partial, recipe, origin, tables: FileTables::new(&contents, chosen) })
 }
 
 fn digest_of(path: &Path, options: &Options) -> Result<Digest, Error> {

@@ -24,6 +24,7 @@ use crate::semantic::{self, Finding};
 use crate::spatial::{Axis, Pair};
 use crate::summary::Summary;
 use crate::time;
+use crate::wide;
 
 /// Warnings beyond these are counted in one.
 const WARNINGS: usize = 100;
@@ -61,7 +62,7 @@ pub(crate) fn profile(
     columns.iter_mut().zip(meanings).for_each(|(column, findings)| semantic::describe(column, findings));
     let space_coverage = space_coverage(layout, partial, &columns);
     let single = if let [origin] = origins { Some(*origin) } else { None };
-    let table = TableProfile {
+    let mut table = TableProfile {
         name: String::new(),
         digest: single.map(|origin| origin.digest.into()),
         engine_version: crate::ENGINE_VERSION.to_owned(),
@@ -79,7 +80,11 @@ pub(crate) fn profile(
         parts: if single.is_some() { Vec::new() } else { origins.iter().map(part).collect() },
         candidate_keys: keys::candidates(layout, partial, &columns),
         duplicate_rows: keys::duplicates(partial),
+        file_tables: Vec::new(),
+        file_table_count: 0,
+        unpivot: None,
     };
+    table.unpivot = wide::unpivot(&table);
     Ok(StoredProfile { table: Some(table), columns, value_sketches })
 }
 

@@ -16,6 +16,8 @@ use crate::workbook::{self, Book};
 
 /// How many names a warning tells.
 const TOLD: usize = 20;
+/// How much of a name.
+const TOLD_BYTES: usize = 256;
 
 /// What a file holds.
 #[derive(Debug, Clone, Default)]
@@ -48,11 +50,12 @@ impl TableRef {
 
     /// The path in its archive, then the sheet or table; empty where it is all of a file.
     pub fn name(&self) -> String {
-        [self.member.as_str(), self.table.as_str()]
-            .into_iter()
-            .filter(|part| !part.is_empty())
-            .collect::<Vec<_>>()
-            .join("#")
+        name(&self.member, &self.table)
+    }
+
+    /// The last part of the path in its archive.
+    fn file_name(&self) -> &str {
+        if self.table.is_empty() { self.member.rsplit('/').next().unwrap_or_default() } else { "" }
     }
 
     pub(crate) fn parts(&self) -> (&Input, Kind, &Hint) {
@@ -60,10 +63,50 @@ impl TableRef {
     }
 }
 
+impl Contents {
+    /// The index of the table that `hint` asks for, the first one where it asks for none.
+    ///
+    /// Fails with [`Error::NoSuchTable`], which names those that there are, and with [`Error::NotATable`] where there is
+    /// none at all.
+    pub fn chosen(&self, hint: &Hint) -> Result<usize, Error> {
+        if self.tables.is_empty() {
+            return Err(NO_TABLE);
+        }
+        let wanted = hint.table.as_str();
+        if wanted.is_empty() {
+            return Ok(0);
+        }
+        if let Some(index) = self.tables.iter().position(|table| table.name() == wanted) {
+            return Ok(index);
+        }
+        let ends_so = |(_, table): &(usize, &TableRef)| table.table == wanted || table.file_name() == wanted;
+        let mut found = self.tables.iter().enumerate().filter(ends_so).map(|(index, _)| index);
+        match (found.next(), found.next()) {
+            (Some(index), None) => Ok(index),
+            _ => Err(Error::NoSuchTable { wanted: wanted.to_owned(), found: told(&self.names(None)) }),
+        }
+    }
+
+    /// Opens the table with this index; warnings name the others, and what was left out.
+    pub fn open(&self, index: usize) -> Result<TableReader, Error> {
+        let mut reader = self.tables.get(index).ok_or(NO_TABLE)?.open()?;
+        let rest = self.names(Some(index));
+        reader.warn(named("MORE_TABLES", "The file holds more tables, which were not read", &rest));
+        let message = "The file holds parts that are empty or no tables";
+        reader.warn(named("MEMBERS_LEFT_OUT", message, &self.left_out));
+        Ok(reader)
+    }
+
+    fn names(&self, but: Option<usize>) -> Vec<String> {
+        let others = self.tables.iter().enumerate().filter(|(index, _)| Some(*index) != but);
+        others.map(|(_, table)| table.name()).collect()
+    }
+}
+
 /// Opens a file as a table, with the default limits.
 ///
-/// Of a file with several tables the first one is opened; a warning counts and names the rest, see [`tables`]. Fails
-/// with a typed [`Error`] when the bytes are no table, damaged, or beyond a limit.
+/// Of a file with several tables the one that `hint` asks for is opened, else the first one; a warning counts and names
+/// the rest, see [`tables`]. Fails with a typed [`Error`] when the bytes are no table, damaged, or beyond a limit.
 pub fn open(path: &Path, hint: &Hint) -> Result<TableReader, Error> {
     open_with(path, hint, &Limits::default(), &CancelFlag::default())
 }
@@ -71,13 +114,7 @@ pub fn open(path: &Path, hint: &Hint) -> Result<TableReader, Error> {
 /// Opens a file as a table. Once `cancel` is set, this call and the reader's fail with [`Error::Cancelled`].
 pub fn open_with(path: &Path, hint: &Hint, limits: &Limits, cancel: &CancelFlag) -> Result<TableReader, Error> {
     let contents = tables(path, hint, limits, cancel)?;
-    let (first, rest) = contents.tables.split_first().ok_or(NO_TABLE)?;
-    let mut reader = first.open()?;
-    let rest: Vec<String> = rest.iter().map(TableRef::name).collect();
-    reader.warn(named("MORE_TABLES", "The file holds more tables, which were not read", &rest));
-    let message = "The file holds parts that are empty or no tables";
-    reader.warn(named("MEMBERS_LEFT_OUT", message, &contents.left_out));
-    Ok(reader)
+    contents.open(contents.chosen(hint)?)
 }
 
 /// Opens the table of a file that has this [`TableRef::member`] and [`TableRef::table`].
@@ -89,17 +126,29 @@ pub fn open_table(
     cancel: &CancelFlag,
 ) -> Result<TableReader, Error> {
     let contents = tables(path, hint, limits, cancel)?;
-    contents.tables.iter().find(|one| one.member == member && one.table == table).ok_or(NO_TABLE)?.open()
+    let found = contents.tables.iter().find(|one| one.member == member && one.table == table);
+    let none = || Error::NoSuchTable { wanted: name(member, table), found: told(&contents.names(None)) };
+    found.ok_or_else(none)?.open()
 }
 
-const NO_TABLE: Error = Error::NotATable { found: "a file without such a table" };
+fn name(member: &str, table: &str) -> String {
+    let parts = [member, table].into_iter().filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join("#")
+}
+
+const NO_TABLE: Error = Error::NotATable { found: "a file that holds no table" };
 
 fn named(reason: &'static str, message: &str, names: &[String]) -> Option<Warning> {
-    let more = names.len().saturating_sub(TOLD);
-    let list = names.iter().take(TOLD).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let warning = Warning::whole(reason, format!("{message}: {list}{tail}."));
+    let warning = Warning::whole(reason, format!("{message}: {}.", told(names)));
     (!names.is_empty()).then_some(Warning { count: names.len() as u64, ..warning })
+}
+
+/// The first names of a list, none longer than a line, and how many more there are.
+fn told(names: &[String]) -> String {
+    let more = names.len().saturating_sub(TOLD);
+    let cut = |name: &String| format!("`{}`", &name[..name.floor_char_boundary(TOLD_BYTES)]);
+    let list = names.iter().take(TOLD).map(cut).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{list} and {more} more") } else { list }
 }
 
 /// Finds the tables of a file: the file itself, or those of an archive's members that are tables, archives in archives

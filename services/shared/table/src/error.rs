@@ -20,6 +20,14 @@ pub enum Error {
         /// What they look like.
         found: &'static str,
     },
+    /// The table that is asked for is not in the file, or the name fits several.
+    #[error("the file has no single table `{wanted}`; it holds {found}")]
+    NoSuchTable {
+        /// What was asked for.
+        wanted: String,
+        /// The names of those that there are.
+        found: String,
+    },
     /// A line or record is too long.
     #[error("a record is longer than {limit} bytes; it begins at byte {offset}")]
     RecordTooLong {
@@ -146,6 +154,7 @@ impl Error {
             | Self::Malformed { .. } => true,
             Self::Io(_)
             | Self::Write(_)
+            | Self::NoSuchTable { .. }
             | Self::RecordTooLong { .. }
             | Self::TooManyColumns { .. }
             | Self::DecompressedTooLarge { .. }
@@ -167,6 +176,7 @@ impl Fault for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Io(_) | Self::Write(_) => ErrorKind::Unavailable,
+            Self::NoSuchTable { .. } => ErrorKind::NotFound,
             Self::Empty
             | Self::NotATable { .. }
             | Self::RecordTooLong { .. }
@@ -195,6 +205,7 @@ impl Fault for Error {
             Self::Write(_) => "WRITE_FAILED",
             Self::Empty => "EMPTY_FILE",
             Self::NotATable { .. } => "NOT_A_TABLE",
+            Self::NoSuchTable { .. } => "NO_SUCH_TABLE",
             Self::RecordTooLong { .. } => "RECORD_TOO_LONG",
             Self::TooManyColumns { .. } => "TOO_MANY_COLUMNS",
             Self::DecompressedTooLarge { .. } => "DECOMPRESSED_TOO_LARGE",
@@ -231,6 +242,7 @@ impl Fault for Error {
             Self::MalformedJson { offset, row, .. } => vec![("offset", offset.to_string()), ("row", row.to_string())],
             Self::Malformed { format, .. } | Self::OverBudget { format, .. } => vec![("format", (*format).to_owned())],
             Self::NotATable { found } => vec![("found", (*found).to_owned())],
+            Self::NoSuchTable { wanted, .. } => vec![("table", wanted.clone())],
             Self::Io(_)
             | Self::Write(_)
             | Self::Empty
@@ -260,6 +272,7 @@ impl Fault for Error {
             | Self::Write(_)
             | Self::Empty
             | Self::NotATable { .. }
+            | Self::NoSuchTable { .. }
             | Self::TruncatedCompression { .. }
             | Self::CorruptCompression { .. }
             | Self::TruncatedParquet { .. }

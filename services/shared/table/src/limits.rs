@@ -8,12 +8,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Hint {
     /// The name of the file; empty when not known.
     pub file_name: String,
+    /// Which table of the file is wanted, by [`TableRef::name`](crate::TableRef::name), or by the last part of it where that
+    /// tells it apart; empty for the first one.
+    pub table: String,
 }
 
 impl Hint {
     /// Tells the name of the file.
     pub fn named(file_name: impl Into<String>) -> Self {
-        Self { file_name: file_name.into() }
+        Self { file_name: file_name.into(), table: String::new() }
+    }
+
+    /// Asks for a table of the file.
+    pub fn wanting(self, table: impl Into<String>) -> Self {
+        Self { table: table.into(), ..self }
     }
 
     /// Tells whether the name, the ending of a compression left out, ends in `extension`.

@@ -250,3 +250,21 @@ fn members_are_read_while_the_file_changes_its_name() {
     std::fs::rename(&path, folder.path().join("b.zip")).unwrap();
     assert_eq!(cells(reader).unwrap().len(), 6);
 }
+
+#[test]
+fn a_table_is_chosen_by_its_path_or_the_last_part_of_it() {
+    let (_folder, path) = file(&zip(&[("a/one.csv", CSV), ("b/one.csv", CSV), ("b/two.csv", b"x,y\n1,2\n")]));
+    let member = |wanted: &str| {
+        let hint = Hint::default().wanting(wanted);
+        let reader = open_with(&path, &hint, &Limits::default(), &CancelFlag::default())?;
+        Ok(reader.recipe().member.clone())
+    };
+    assert_eq!(member("").unwrap(), "a/one.csv");
+    assert_eq!(member("b/one.csv").unwrap(), "b/one.csv");
+    assert_eq!(member("two.csv").unwrap(), "b/two.csv");
+    for wanted in ["one.csv", "three.csv"] {
+        let error: Error = member(wanted).unwrap_err();
+        assert_eq!(error.reason(), "NO_SUCH_TABLE");
+        assert!(error.to_string().contains("`a/one.csv`, `b/one.csv`, `b/two.csv`"), "{error}");
+    }
+}
