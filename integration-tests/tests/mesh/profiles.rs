@@ -1,10 +1,11 @@
 //! Profiles and the jobs that make them.
 
-use millrace_integration_tests::{Mesh, csv, write};
+use millrace_integration_tests::{Mesh, PATIENCE, Session, csv, reason, write};
 use proto::catalog::v1::DatasetState;
 use proto::common::v1::WorkPhase;
 use proto::profiling::v1::profile_data_response::Item;
 use proto::profiling::v1::*;
+use tonic_types::StatusExt as _;
 
 #[tokio::test]
 async fn a_profile_counts_every_row_and_says_what_its_columns_hold() {
@@ -101,4 +102,65 @@ async fn the_same_bytes_are_profiled_once() {
     let profiles: std::collections::BTreeSet<_> =
         admin.jobs().await.into_iter().map(|job| job.profile).filter(|profile| !profile.is_empty()).collect();
     assert_eq!(profiles.len(), 1);
+}
+
+#[tokio::test]
+async fn rows_are_appended_to_a_profile_and_profiles_are_merged() {
+    let mesh = Mesh::start().await;
+    let admin = mesh.admin().await;
+    admin.upload("long", "long.csv", csv("long", 400).into_bytes()).await.unwrap();
+    let dataset = admin.in_state("long.csv", DatasetState::Indexed).await;
+    let earlier = dataset.current_version.clone().unwrap().profile;
+
+    let start = |profile: &str| AppendToProfileStart {
+        profile: profile.to_owned(),
+        file_name: "more.csv".into(),
+        ..AppendToProfileStart::default()
+    };
+    let append = async |start: AppendToProfileStart| {
+        let (messages, _) = rpc::upload::messages(start, std::io::Cursor::new(csv("long", 40).into_bytes()), |_| ());
+        admin.profiling().append_to_profile(messages).await.map(|reply| reply.into_inner().job.unwrap())
+    };
+    let queued = append(start(&earlier)).await.unwrap();
+    assert_eq!((queued.appended_to.as_str(), queued.dataset.as_str()), (earlier.as_str(), ""));
+    let longer = made_by(&admin, &queued.name).await;
+    let table = table_of(&admin, &longer).await;
+    assert_eq!((table.row_count, table.appended_to.as_str(), table.parts.len()), (440, earlier.as_str(), 2));
+    // What was found stays what it was: nobody asked the dataset to have more rows.
+    let after = admin.in_state("long.csv", DatasetState::Indexed).await;
+    assert_eq!(after.current_version.unwrap().profile, earlier);
+
+    let request = MergeProfilesRequest {
+        parent: "tenants/main".into(),
+        profiles: vec![longer.clone(), earlier.clone()],
+        request_id: String::new(),
+    };
+    let queued = admin.profiling().merge_profiles(request).await.unwrap().into_inner().job.unwrap();
+    assert_eq!((queued.merged_profiles.len(), queued.materialization), (2, None));
+    let merged = table_of(&admin, &made_by(&admin, &queued.name).await).await;
+    assert_eq!((merged.row_count, merged.merged_profiles), (840, vec![longer, earlier]));
+
+    let refused = append(start("tenants/main/profiles/p1")).await.unwrap_err();
+    assert_eq!(reason(&refused), "PROFILE_NOT_FOUND");
+    let request = MergeProfilesRequest { parent: "tenants/main".into(), request_id: "x".into(), ..Default::default() };
+    let refused = admin.profiling().merge_profiles(request).await.unwrap_err();
+    let fields: Vec<_> = refused.get_details_bad_request().unwrap().field_violations;
+    let fields: Vec<_> = fields.iter().map(|bad| bad.field.as_str()).collect();
+    assert_eq!(fields, ["request_id", "profiles"]);
+}
+
+/// The profile that a job made, once it has succeeded.
+async fn made_by(admin: &Session, job: &str) -> String {
+    testkit::eventually("the job to succeed", PATIENCE, || async {
+        let reply = admin.profiling().get_job(GetJobRequest { name: job.to_owned() }).await.unwrap();
+        let job = reply.into_inner().job.unwrap();
+        let status = job.status.unwrap();
+        if status.phase() == WorkPhase::Succeeded { Ok(job.profile) } else { Err(format!("{:?}", status.error)) }
+    })
+    .await
+}
+
+async fn table_of(admin: &Session, name: &str) -> TableProfile {
+    let request = GetProfileRequest { name: name.to_owned() };
+    admin.profiling().get_profile(request).await.unwrap().into_inner().profile.unwrap()
 }

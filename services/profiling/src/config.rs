@@ -11,6 +11,8 @@ pub struct Config {
     pub workers: usize,
     /// Bytes up to this size are kept as an object.
     pub keep_bytes: ByteSize,
+    /// States of profiles up to this size are kept as an object; none are when it is 0.
+    pub keep_state_bytes: ByteSize,
     /// The longest dataset that is fetched.
     pub max_fetch_bytes: ByteSize,
     /// The longest data that `ProfileData` takes.
@@ -81,6 +83,7 @@ impl Config {
         need(self.sweep.grace.as_duration().as_secs() >= 60, "sweep.grace: takes at least 1m");
         need(self.sweep.period.as_duration().as_secs() >= 1, "sweep.period: takes at least 1s");
         need(self.keep_bytes <= self.max_fetch_bytes, "keep_bytes: is at most max_fetch_bytes");
+        need(self.keep_state_bytes <= ByteSize::bytes(1 << 30), "keep_state_bytes: takes at most 1GiB");
         problems
     }
 }

@@ -3,10 +3,12 @@
 use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::Bytes;
+use profile::State;
 use proto::profiling::v1::StoredProfile;
-use types::Digest;
+use types::{Digest, ProfileName};
 
 use crate::Error;
 use crate::spool::Spooled;
@@ -17,6 +19,45 @@ pub fn recipe_digest(file_name: &str) -> Digest {
     Digest::of(ending.as_bytes())
 }
 
+/// The state of a profile, as its object holds it.
+#[derive(Debug, Clone)]
+pub struct KeptState {
+    /// The profile.
+    pub profile: ProfileName,
+    /// The state.
+    pub bytes: Bytes,
+}
+
+impl KeptState {
+    fn decode(&self) -> Result<State, Error> {
+        State::decode(&self.bytes).map_err(|error| match error {
+            profile::Error::BadState => Error::StateDamaged { name: self.profile.clone() },
+            error => Error::Profile(error),
+        })
+    }
+}
+
+/// What a profile is made of.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// Of bytes.
+    Bytes(Arc<Spooled>),
+    /// Of the rows of a profile and the bytes of others that follow.
+    Added(KeptState, Arc<Spooled>),
+    /// Of the rows of several profiles.
+    States(Vec<KeptState>),
+}
+
+/// A profile, and what it takes to append rows to it.
+pub struct Made {
+    /// The profile.
+    pub profile: StoredProfile,
+    /// The state; none when none is to be kept, or it is too long for that.
+    pub state: Option<Bytes>,
+    /// The length of a state that is too long; 0 for none.
+    pub left_out_bytes: u64,
+}
+
 /// Profiles spooled bytes, on a thread that may block. Ends soon after `stop` is set.
 pub fn profile(
     spooled: &Spooled,
@@ -24,14 +65,67 @@ pub fn profile(
     stop: Arc<AtomicBool>,
     progress: impl Fn(profile::Progress) + Send + Sync + 'static,
 ) -> Result<StoredProfile, Error> {
-    let hint = profile::Hint::named(file_name);
-    let options = profile::Options {
-        digest: Some(spooled.digest),
+    let options = options(Some(spooled), stop, progress);
+    profile::profile(&spooled.path, &hint(file_name), &options).map_err(Error::Profile)
+}
+
+/// Makes the profile of a source, and its state where one of at most `keep` bytes comes of it; 0 makes none.
+pub fn make(
+    source: &Source,
+    file_name: &str,
+    keep: u64,
+    stop: Arc<AtomicBool>,
+    progress: impl Fn(profile::Progress) + Send + Sync + 'static,
+) -> Result<Made, Error> {
+    let (profile, state) = match source {
+        Source::Bytes(spooled) if keep == 0 => (self::profile(spooled, file_name, stop, progress)?, None),
+        Source::Bytes(spooled) => {
+            let options = options(Some(spooled), stop, progress);
+            let made = profile::profile_with_state(&spooled.path, &hint(file_name), &options);
+            made.map(|(profile, state)| (profile, Some(state))).map_err(Error::Profile)?
+        }
+        Source::Added(earlier, spooled) => {
+            let options = options(Some(spooled), stop, progress);
+            let made = profile::append(earlier.decode()?, &spooled.path, &hint(file_name), &options);
+            made.map(|(profile, state)| (profile, Some(state))).map_err(Error::Profile)?
+        }
+        Source::States(states) => {
+            let state = merged(states, &stop)?;
+            let profile = state.profile(&options(None, stop, progress)).map_err(Error::Profile)?;
+            (profile, Some(state))
+        }
+    };
+    let state = state.filter(|_| keep > 0).map(|state| Bytes::from(state.encode()));
+    let length = state.as_ref().map_or(0, |state| state.len() as u64);
+    let left_out_bytes = if length > keep { length } else { 0 };
+    Ok(Made { profile, state: state.filter(|_| left_out_bytes == 0), left_out_bytes })
+}
+
+fn merged(states: &[KeptState], stop: &AtomicBool) -> Result<State, Error> {
+    let (first, rest) = states.split_first().ok_or(Error::Cancelled)?;
+    rest.iter().try_fold(first.decode()?, |merged, state| {
+        if stop.load(Ordering::Relaxed) {
+            return Err(Error::Cancelled);
+        }
+        merged.merge(state.decode()?).map_err(Error::Profile)
+    })
+}
+
+fn hint(file_name: &str) -> profile::Hint {
+    profile::Hint::named(file_name)
+}
+
+fn options(
+    spooled: Option<&Spooled>,
+    stop: Arc<AtomicBool>,
+    progress: impl Fn(profile::Progress) + Send + Sync + 'static,
+) -> profile::Options {
+    profile::Options {
+        digest: spooled.map(|spooled| spooled.digest),
         cancel: stop.into(),
         progress: Some(Box::new(progress)),
         ..profile::Options::default()
-    };
-    profile::profile(&spooled.path, &hint, &options).map_err(Error::Profile)
+    }
 }
 
 /// What a panic said.

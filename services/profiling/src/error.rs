@@ -11,6 +11,18 @@ pub enum Error {
         /// Its name.
         name: ProfileName,
     },
+    /// Of the profile no state is kept.
+    #[error("no state of profile `{name}` is kept, so nothing can be appended to it")]
+    StateNotKept {
+        /// Its name.
+        name: ProfileName,
+    },
+    /// The bytes of the state are none that its profile's engine has written.
+    #[error("the stored state of profile `{name}` is damaged")]
+    StateDamaged {
+        /// The profile.
+        name: ProfileName,
+    },
     /// There is no such job.
     #[error("there is no job `{name}`")]
     NoSuchJob {
@@ -134,9 +146,11 @@ impl Fault for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::NoSuchProfile { .. } | Self::NoSuchJob { .. } => ErrorKind::NotFound,
-            Self::JobSuperseded { .. } | Self::JobNotRetryable { .. } | Self::ForeignObjects { .. } => {
-                ErrorKind::Precondition
-            }
+            Self::StateNotKept { .. }
+            | Self::StateDamaged { .. }
+            | Self::JobSuperseded { .. }
+            | Self::JobNotRetryable { .. }
+            | Self::ForeignObjects { .. } => ErrorKind::Precondition,
             Self::HoldEnded => ErrorKind::Timeout,
             Self::TooLarge { .. } | Self::PageToken => ErrorKind::Invalid,
             Self::ContentDamaged | Self::ProfileDamaged { .. } | Self::JobDamaged { .. } => ErrorKind::Internal,
@@ -156,6 +170,8 @@ impl Fault for Error {
     fn reason(&self) -> &'static str {
         match self {
             Self::NoSuchProfile { .. } => "PROFILE_NOT_FOUND",
+            Self::StateNotKept { .. } => "PROFILE_STATE_NOT_KEPT",
+            Self::StateDamaged { .. } => "PROFILE_STATE_DAMAGED",
             Self::NoSuchJob { .. } => "JOB_NOT_FOUND",
             Self::JobSuperseded { .. } => "JOB_SUPERSEDED",
             Self::JobNotRetryable { .. } => "JOB_NOT_RETRYABLE",
@@ -181,7 +197,10 @@ impl Fault for Error {
 
     fn metadata(&self) -> Vec<(&'static str, String)> {
         match self {
-            Self::NoSuchProfile { name } | Self::ProfileDamaged { name } => vec![("profile", name.to_string())],
+            Self::NoSuchProfile { name }
+            | Self::ProfileDamaged { name }
+            | Self::StateNotKept { name }
+            | Self::StateDamaged { name } => vec![("profile", name.to_string())],
             Self::NoSuchJob { name } | Self::JobSuperseded { name } | Self::JobNotRetryable { name, .. } => {
                 vec![("job", name.to_string())]
             }

@@ -13,13 +13,13 @@ const ACTOR: &str = "services/profiling";
 pub fn advanced(job: &Job, phase: WorkPhase, stage: pb::JobStage) -> Event {
     let message = pb::JobAdvanced {
         job: job.name.to_string(),
-        dataset: job.dataset.to_string(),
+        dataset: job.asked.resource(),
         phase: common::WorkPhase::from(phase).into(),
         stage: stage.into(),
         attempts: i32::try_from(job.status.attempts).unwrap_or(i32::MAX),
         next_attempt_time: job.status.next_attempt.map(Into::into),
         error: job.status.error.clone().map(Into::into),
-        version_token: job.materialization.version_token.clone(),
+        version_token: job.version_token(),
     };
     event(topology::JOB_ADVANCED, job, "millrace.profiling.v1.JobAdvanced", &message)
 }
@@ -42,13 +42,13 @@ pub struct Result {
 pub fn succeeded(job: &Job, result: Result) -> Event {
     let message = pb::JobSucceeded {
         job: job.name.to_string(),
-        dataset: job.dataset.to_string(),
+        dataset: job.asked.resource(),
         profile: result.profile,
         profile_object: Some(result.profile_object),
         digest: Some(result.digest.into()),
         size_bytes: i64::try_from(result.size_bytes).unwrap_or(i64::MAX),
         content_object: result.content_object,
-        materialization: Some(job.materialization.clone().into()),
+        materialization: job.asked.materialization().cloned().map(Into::into),
         attempts: i32::try_from(job.status.attempts).unwrap_or(i32::MAX),
     };
     event(topology::JOB_SUCCEEDED, job, "millrace.profiling.v1.JobSucceeded", &message)
@@ -58,10 +58,10 @@ pub fn succeeded(job: &Job, result: Result) -> Event {
 pub fn failed(job: &Job, error: WorkError, cancelled: bool) -> Event {
     let message = pb::JobFailed {
         job: job.name.to_string(),
-        dataset: job.dataset.to_string(),
+        dataset: job.asked.resource(),
         error: Some(error.into()),
         attempts: i32::try_from(job.status.attempts).unwrap_or(i32::MAX),
-        version_token: job.materialization.version_token.clone(),
+        version_token: job.version_token(),
         cancelled,
     };
     event(topology::JOB_FAILED, job, "millrace.profiling.v1.JobFailed", &message)
@@ -69,5 +69,5 @@ pub fn failed(job: &Job, error: WorkError, cancelled: bool) -> Event {
 
 fn event<M: prost::Message>(subject: &'static str, job: &Job, payload_type: &'static str, message: &M) -> Event {
     let name = job.name.to_string();
-    Event::new(subject, name, job.tenant().clone(), ACTOR, job.dataset.to_string(), payload_type, message)
+    Event::new(subject, name, job.tenant().clone(), ACTOR, job.asked.resource(), payload_type, message)
 }

@@ -1,6 +1,7 @@
 //! The calls of `millrace.profiling.v1.ProfilingService`: decode, call, encode.
 
 mod data;
+mod derive;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -50,6 +51,20 @@ impl ProfilingService for Handler {
         let upload = upload.with_limit("profiling.max_upload_bytes", self.profiling.config.max_upload_bytes);
         let answer = data::profile(upload, start.file_name, self.spool.clone(), Arc::clone(&self.profiling.config));
         Ok(Response::new(answer.boxed()))
+    }
+
+    async fn append_to_profile(
+        &self,
+        request: Request<Streaming<pb::AppendToProfileRequest>>,
+    ) -> Result<Response<pb::AppendToProfileResponse>, Status> {
+        derive::append(&self.profiling, &self.spool, request).await
+    }
+
+    async fn merge_profiles(
+        &self,
+        request: Request<pb::MergeProfilesRequest>,
+    ) -> Result<Response<pb::MergeProfilesResponse>, Status> {
+        derive::merge(&self.profiling, request).await
     }
 
     async fn get_profile(

@@ -14,7 +14,7 @@ pub const QUEUE: &str = "jobs";
 /// What is to be profiled; the `input` of a work row. Never changes.
 #[derive(Clone, PartialEq, Message)]
 pub struct Input {
-    /// `tenants/{tenant}/datasets/{dataset}`.
+    /// `tenants/{tenant}/datasets/{dataset}`; empty for what is made of earlier profiles.
     #[prost(string, tag = "1")]
     pub dataset: String,
     /// How to get the bytes.
@@ -26,6 +26,82 @@ pub struct Input {
     /// The trace context of what asked for the job, so that its attempts join that trace.
     #[prost(string, tag = "4")]
     pub traceparent: String,
+    /// The profile that the bytes are appended to; empty when they are not.
+    #[prost(string, tag = "5")]
+    pub appended_to: String,
+    /// The profiles that are merged; none when none are.
+    #[prost(string, repeated, tag = "6")]
+    pub merged: Vec<String>,
+}
+
+/// Of what a job makes a profile.
+#[derive(Debug, Clone)]
+pub enum Asked {
+    /// Of a dataset.
+    Dataset {
+        /// The dataset.
+        name: DatasetName,
+        /// How to get its bytes.
+        materialization: Materialization,
+    },
+    /// Of the rows of a profile and others that follow.
+    Append {
+        /// The profile.
+        to: ProfileName,
+        /// How to get the bytes of the rows that follow.
+        added: Materialization,
+    },
+    /// Of the rows of several profiles, one after the other; at least one.
+    Merge(Vec<ProfileName>),
+}
+
+impl Asked {
+    /// What the job is about: a dataset, or the first of the profiles.
+    pub fn resource(&self) -> String {
+        match self {
+            Self::Dataset { name, .. } => name.to_string(),
+            Self::Append { to, .. } => to.to_string(),
+            Self::Merge(profiles) => profiles.first().map(ToString::to_string).unwrap_or_default(),
+        }
+    }
+
+    /// How to get the bytes that it reads; none when it reads none.
+    pub fn materialization(&self) -> Option<&Materialization> {
+        match self {
+            Self::Dataset { materialization, .. } => Some(materialization),
+            Self::Append { added, .. } => Some(added),
+            Self::Merge(_) => None,
+        }
+    }
+
+    /// As a row of work keeps it.
+    pub fn input(self, file_name: String, traceparent: String) -> Input {
+        let mut input = Input { file_name, traceparent, ..Input::default() };
+        match self {
+            Self::Dataset { name, materialization } => {
+                input.dataset = name.to_string();
+                input.materialization = Some(materialization.into());
+            }
+            Self::Append { to, added } => {
+                input.appended_to = to.to_string();
+                input.materialization = Some(added.into());
+            }
+            Self::Merge(profiles) => input.merged = profiles.iter().map(ToString::to_string).collect(),
+        }
+        input
+    }
+
+    fn read(input: &Input) -> Option<Self> {
+        if !input.merged.is_empty() {
+            let profiles = input.merged.iter().map(|name| name.parse().ok());
+            return Some(Self::Merge(profiles.collect::<Option<_>>()?));
+        }
+        let materialization = input.materialization.clone()?.try_into().ok()?;
+        if input.appended_to.is_empty() {
+            return Some(Self::Dataset { name: input.dataset.parse().ok()?, materialization });
+        }
+        Some(Self::Append { to: input.appended_to.parse().ok()?, added: materialization })
+    }
 }
 
 /// What only profiling knows of the progress; the `detail` of a work row.
@@ -47,10 +123,8 @@ pub struct Detail {
 pub struct Job {
     /// Its name.
     pub name: JobName,
-    /// The dataset.
-    pub dataset: DatasetName,
-    /// How to get the bytes.
-    pub materialization: Materialization,
+    /// Of what it makes a profile.
+    pub asked: Asked,
     /// The name of the file, a hint at its format.
     pub file_name: String,
     /// What goes first.
@@ -81,8 +155,7 @@ impl Job {
         let detail = Detail::decode(row.detail.as_slice()).ok()?;
         Some(Self {
             name: JobName::new(row.tenant.clone(), row.id.parse::<JobId>().ok()?),
-            dataset: input.dataset.parse().ok()?,
-            materialization: input.materialization?.try_into().ok()?,
+            asked: Asked::read(&input)?,
             file_name: input.file_name,
             priority: row.priority,
             status: row.status,
@@ -92,6 +165,19 @@ impl Job {
             traceparent: input.traceparent,
             change: row.change,
         })
+    }
+
+    /// The dataset that it profiles; none for a job that appends or merges.
+    pub fn dataset(&self) -> Option<&DatasetName> {
+        match &self.asked {
+            Asked::Dataset { name, .. } => Some(name),
+            Asked::Append { .. } | Asked::Merge(_) => None,
+        }
+    }
+
+    /// What the discoverer saw of the state of the bytes.
+    pub fn version_token(&self) -> String {
+        self.asked.materialization().map(|bytes| bytes.version_token.clone()).unwrap_or_default()
     }
 
     /// The tenant whose job it is.

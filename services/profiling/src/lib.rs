@@ -2,7 +2,8 @@
 //!
 //! **Owns** profiles, by tenant and digest, and jobs. A job is a row of work: what discovery announces or catalog takes
 //! in upserts one, a worker claims it by lease, fetches the bytes to a spool file, keeps them as an object when they are
-//! not too many, profiles all rows in one pass, and puts the profile as an object.
+//! not too many, profiles all rows in one pass, and puts the profile as an object, with the state that it takes to go on
+//! from there. A caller's request to append rows to a profile, or to merge several, queues a job that reads those states.
 //!
 //! **Publishes** `millrace.profiling.job.{advanced,succeeded,failed}.v1`, keyed by dataset; of a dataset's jobs only the
 //! latest one publishes. **Consumes** `millrace.discovery.dataset.*` and `millrace.catalog.dataset.uploaded.v1`.
@@ -108,10 +109,10 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service<Routes>, BuildE
     }
     let mut tasks = Tasks::new(ROLE);
     add_feeds(&mut tasks, &config, &deps);
-    add_workers(&mut tasks, &config, &deps, &queue, &spool);
-    add_sweep(&mut tasks, &config, &deps);
     let domain =
         Profiling { db: deps.database.clone(), objects: deps.objects.clone(), config: Arc::new(config.clone()) };
+    add_workers(&mut tasks, &deps, &queue, &spool, &domain);
+    add_sweep(&mut tasks, &config, &deps);
     let handler = grpc::Handler::new(domain, spool);
     let letters = Arc::new(DeadLetterStore::new(deps.database.clone()));
     let status = Arc::new(Status { db: deps.database, bus: deps.bus, jobs: queue });
@@ -165,13 +166,15 @@ fn add_feeds(tasks: &mut Tasks, config: &Config, deps: &Deps) {
     tasks.add_poked("uploads", config.period, uploaded, Box::new(Feed(uploads.with_patience(patience))));
 }
 
-fn add_workers(tasks: &mut Tasks, config: &Config, deps: &Deps, queue: &Queue, spool: &Spool) {
+fn add_workers(tasks: &mut Tasks, deps: &Deps, queue: &Queue, spool: &Spool, domain: &Profiling) {
+    let config = &domain.config;
     let shop = Arc::new(Workshop {
         queue: queue.clone(),
         objects: deps.objects.clone(),
+        profiles: domain.clone(),
         fetcher: deps.fetcher.clone(),
         spool: spool.clone(),
-        config: config.clone(),
+        config: config.as_ref().clone(),
     });
     tasks.add("backlog", Backlog::PERIOD, Box::new(Backlog(queue.clone())));
     for number in 0..config.workers {

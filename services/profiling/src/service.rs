@@ -1,5 +1,7 @@
 //! What callers ask of profiling: profiles that were made, jobs that run.
 
+mod derive;
+
 use std::sync::Arc;
 
 use objects::{ObjectStore, ObjectStoreExt};
@@ -11,6 +13,8 @@ use types::{DatasetName, JobName, Permitted, ProfileName, TenantName};
 use crate::config::Config;
 use crate::job::{Job, QUEUE};
 use crate::{Error, store};
+
+pub use derive::RequestKey;
 
 /// One page of a list.
 #[derive(Debug)]

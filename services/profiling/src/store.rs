@@ -11,13 +11,15 @@ use types::{
     WorkPhase,
 };
 
-use crate::job::{Detail, Input, Job, QUEUE};
+use crate::job::{Asked, Detail, Job, QUEUE};
 use crate::{Error, events};
 use prost::Message;
 use proto::profiling::v1::JobStage;
 
+mod derived;
 mod named;
 
+pub use derived::{Derived, enqueue_derived};
 pub use named::{give_up, unnamed};
 
 /// The migrations of the tables that profiling owns.
@@ -45,12 +47,8 @@ pub async fn enqueue(conn: &mut Conn, request: Request, now: Timestamp) -> Resul
     let (tenant, dataset) = (request.dataset.tenant.clone(), request.dataset.to_string());
     supersede(conn, &dataset, now).await?;
     let id = JobId::random();
-    let input = Input {
-        dataset: dataset.clone(),
-        materialization: Some(request.materialization.into()),
-        file_name: request.file_name,
-        traceparent: request.traceparent,
-    };
+    let asked = Asked::Dataset { name: request.dataset, materialization: request.materialization };
+    let input = asked.input(request.file_name, request.traceparent);
     let new = NewWork {
         id: id.to_string(),
         tenant,
@@ -88,9 +86,9 @@ async fn latest_job(conn: &mut Conn, dataset: &str) -> Result<Option<String>, Er
     Ok(latest.fetch_optional(conn).await?)
 }
 
-/// Tells whether `job` is the latest of its dataset.
+/// Tells whether `job` is the latest of its dataset. One that appends or merges is of none.
 pub async fn is_latest(conn: &mut Conn, job: &Job) -> Result<bool, Error> {
-    Ok(latest_job(conn, &job.dataset.to_string()).await?.as_deref() == Some(job.name.job.as_str()))
+    Ok(latest_job(conn, &job.asked.resource()).await?.as_deref() == Some(job.name.job.as_str()))
 }
 
 async fn job_by_id(conn: &mut Conn, id: &str) -> Result<Option<Job>, Error> {
@@ -120,14 +118,14 @@ pub async fn advance(conn: &mut Conn, claim: &Claim, stage: JobStage, now: Times
 pub async fn begin_profiling(
     conn: &mut Conn,
     claim: &Claim,
-    objects: [Option<Key>; 2],
+    objects: [Option<Key>; 3],
     now: Timestamp,
     until: Timestamp,
-) -> Result<[Option<Key>; 2], Error> {
+) -> Result<[Option<Key>; 3], Error> {
     if advance(conn, claim, JobStage::Profiling, now).await? {
         return Err(Error::Cancelled);
     }
-    let mut held = [None, None];
+    let mut held = [None, None, None];
     for (object, held) in objects.iter().zip(&mut held) {
         if let Some(first) = object {
             let key = keeping::hold(conn, first.as_str(), &claim.row.id, until).await?;
@@ -205,7 +203,7 @@ pub async fn retry(conn: &mut Conn, name: &JobName, now: Timestamp) -> Result<Jo
     if !matches!(before.status.phase, WorkPhase::Failed | WorkPhase::Cancelled) {
         return Err(Error::JobNotRetryable { name: name.clone(), phase: before.status.phase.as_str() });
     }
-    if !is_latest(conn, &before).await? {
+    if before.dataset().is_some() && !is_latest(conn, &before).await? {
         return Err(Error::JobSuperseded { name: name.clone() });
     }
     work::retry(conn, QUEUE, name.job.as_str(), now).await?;
@@ -222,13 +220,13 @@ pub struct NewProfile {
     pub name: ProfileName,
     /// The key of its object.
     pub object_key: String,
-    /// The digest of the bytes that it describes.
+    /// The digest of the bytes that it describes; one that stands for them where they were never seen together.
     pub digest: Digest,
-    /// The length of those bytes.
+    /// The length of those bytes, all together.
     pub size_bytes: u64,
     /// Whether it was there before.
     pub reused: bool,
-    /// The keys that the attempt holds: that of the profile, and that of the bytes where they are kept.
+    /// The keys that the attempt holds: those of the profile, and of its state and the bytes where they are kept.
     pub held: Vec<String>,
 }
 

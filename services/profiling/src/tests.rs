@@ -21,6 +21,8 @@ use types::{Clock, Identity, Permitted, TenantName, WorkPhase};
 
 use super::*;
 
+mod derived;
+
 testkit::on_every_store! {
     an_announced_file_is_profiled_and_told_of_stage_by_stage,
     the_same_bytes_are_profiled_once,

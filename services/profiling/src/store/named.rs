@@ -49,6 +49,10 @@ async fn is_named(conn: &mut Conn, key: &Key, of_jobs: &mut BTreeMap<String, BTr
             let Some(id) = name.strip_suffix(".pb") else { return Ok(true) };
             sql::query_scalar::<i64>("SELECT count(*) FROM profiles WHERE tenant = ? AND id = ?").bind(tenant).bind(id)
         }
+        "states" => {
+            let Some(id) = name.strip_suffix(".state") else { return Ok(true) };
+            sql::query_scalar::<i64>("SELECT count(*) FROM profiles WHERE tenant = ? AND id = ?").bind(tenant).bind(id)
+        }
         _ => return Ok(true),
     };
     if profiles.fetch_one(&mut *conn).await? > 0 {
@@ -60,13 +64,20 @@ async fn is_named(conn: &mut Conn, key: &Key, of_jobs: &mut BTreeMap<String, BTr
     Ok(of_jobs[tenant].contains(key.as_str()))
 }
 
-/// The objects that the latest jobs of a tenant's datasets were or will be made from, where those have no profile.
+/// The objects that jobs of a tenant are or will be made from: the latest ones of its datasets, where those have no
+/// profile, and those that append and have not ended.
 async fn named_by_jobs(conn: &mut Conn, tenant: &str) -> Result<BTreeSet<String>, Error> {
-    let inputs = sql::query_scalar::<Vec<u8>>(
+    let of_datasets = sql::query_scalar::<Vec<u8>>(
         "SELECT work.input FROM dataset_jobs JOIN work ON work.queue = ? AND work.id = dataset_jobs.job \
          WHERE work.tenant = ? AND work.phase <> 'succeeded'",
     );
-    let inputs = inputs.bind(QUEUE).bind(tenant).fetch_all(conn).await?;
+    let mut inputs = of_datasets.bind(QUEUE).bind(tenant).fetch_all(&mut *conn).await?;
+    let appending = sql::query_scalar::<Vec<u8>>(
+        "SELECT work.input FROM work WHERE work.queue = ? AND work.tenant = ? AND work.resource LIKE ? \
+         AND work.phase IN ('queued', 'waiting', 'running')",
+    );
+    let profiles = format!("tenants/{tenant}/profiles/%");
+    inputs.extend(appending.bind(QUEUE).bind(tenant).bind(profiles).fetch_all(conn).await?);
     let mut named = BTreeSet::new();
     for input in inputs {
         let input = Input::decode(input.as_slice()).map_err(|_| Error::JobDamaged { id: "of a sweep".to_owned() })?;

@@ -12,7 +12,7 @@ use types::{BoxError, Span};
 use crate::{Error, metrics, store};
 
 /// What profiling puts lies beneath these.
-const PREFIXES: [&str; 2] = ["content/", "profiles/"];
+const PREFIXES: [&str; 3] = ["content/", "profiles/", "states/"];
 /// How many objects one round looks at.
 const PAGE: usize = 1000;
 /// The object that says which database the objects belong to.

@@ -18,6 +18,7 @@ use types::{BoxError, Fault, WorkError, WorkPhase};
 use super::attempt::{Attempt, Done, Progress};
 use crate::config::Config;
 use crate::job::{Detail, Job};
+use crate::service::Profiling;
 use crate::spool::Spool;
 use crate::{Error, metrics, store};
 
@@ -27,6 +28,8 @@ pub struct Workshop {
     pub queue: Queue,
     /// Where profiles and kept bytes lie.
     pub objects: Arc<dyn ObjectStore>,
+    /// Profiles that were made.
+    pub profiles: Profiling,
     /// How foreign bytes are got.
     pub fetcher: Fetcher,
     /// Where bytes lie while they are profiled.
@@ -43,7 +46,8 @@ impl Reconcile for Worker {
     async fn reconcile(&mut self) -> Result<Report, BoxError> {
         let Some(claim) = self.0.queue.claim().await? else { return Ok(Report::idle()) };
         let job = Job::read(claim.row.clone())?;
-        let span = tracing::info_span!("job", job.name = %job.name, dataset.name = %job.dataset, role = crate::ROLE);
+        let dataset = job.dataset().map(tracing::field::display);
+        let span = tracing::info_span!("job", job.name = %job.name, dataset.name = dataset, role = crate::ROLE);
         trace::adopt(&span, &job.traceparent);
         let summary = self.0.run(claim, job).instrument(span).await?;
         Ok(Report::more(summary))
@@ -112,7 +116,7 @@ impl Workshop {
         db.write(move |conn| Box::pin(store::succeed(conn, claim, profile, counts, result, now))).await?;
         metrics::job_ended(WorkPhase::Succeeded);
         tracing::info!(reused, "profiled");
-        Ok(format!("profiled {}", job.dataset))
+        Ok(format!("profiled {}", job.asked.resource()))
     }
 
     /// Ends the attempt with `error`, or as cancelled without one.
@@ -120,7 +124,7 @@ impl Workshop {
         let db = self.queue.database();
         let now = db.now();
         let summary = match &error {
-            Some(error) => format!("{}: {error}", job.dataset),
+            Some(error) => format!("{}: {error}", job.asked.resource()),
             None => format!("cancelled {}", job.name),
         };
         let outcome = match &error {
@@ -140,5 +144,5 @@ impl Workshop {
 fn log_failure(job: &Job, error: &Error, phase: WorkPhase) {
     let cause = std::error::Error::source(error).map(tracing::field::display);
     let (reason, phase) = (error.reason(), phase.as_str());
-    tracing::warn!(job = %job.name, dataset = %job.dataset, reason, phase, %error, cause, "a job's attempt failed");
+    tracing::warn!(job = %job.name, resource = job.asked.resource(), reason, phase, %error, cause, "a job's attempt failed");
 }

@@ -33,6 +33,11 @@ impl Key {
         Self(format!("profiles/{tenant}/{profile}.pb"))
     }
 
+    /// The key of what it takes to append rows to a profile: `states/{tenant}/{profile}.state`.
+    pub fn state(tenant: &TenantId, profile: &ProfileId) -> Self {
+        Self(format!("states/{tenant}/{profile}.state"))
+    }
+
     /// The key of bytes that a tenant uploaded to catalog: `uploads/{tenant}/{sha256}`.
     pub fn upload(tenant: &TenantId, digest: &Digest) -> Self {
         Self(format!("uploads/{tenant}/{digest}"))
@@ -99,6 +104,7 @@ mod tests {
         for key in [
             Key::content(&tenant, &Digest::of(b"a")),
             Key::profile(&tenant, &profile),
+            Key::state(&tenant, &profile),
             Key::upload(&tenant, &Digest::of(b"a")),
         ] {
             assert_eq!(key.as_str().parse::<Key>().unwrap(), key);

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use arrow::datatypes::Schema;
 use proto::common::v1::Recipe;
 use proto::profiling::v1::StoredProfile;
 use table::{Block, Blocks, Hint};
@@ -26,7 +27,7 @@ use crate::tree::Tree;
 /// is no table, damaged or beyond a limit, or when the run was cancelled. Of a file with several tables the one that `hint`
 /// asks for is profiled, else the first one; the profile names the others.
 pub fn profile(path: &Path, hint: &Hint, options: &Options) -> Result<StoredProfile, Error> {
-    let read = read(path, hint, options)?;
+    let read = read(path, hint, options, None)?;
     let mut stored = finish::profile(&read.layout, &read.partial, &[read.origin], &read.recipe, options)?;
     read.tables.tell(&mut stored);
     Ok(stored)
@@ -34,7 +35,7 @@ pub fn profile(path: &Path, hint: &Hint, options: &Options) -> Result<StoredProf
 
 /// Profiles the file at `path` as [`profile`] does, and keeps what it takes to add rows later.
 pub fn profile_with_state(path: &Path, hint: &Hint, options: &Options) -> Result<(StoredProfile, State), Error> {
-    let read = read(path, hint, options)?;
+    let read = read(path, hint, options, None)?;
     let mut stored = finish::profile(&read.layout, &read.partial, &[read.origin], &read.recipe, options)?;
     read.tables.tell(&mut stored);
     let state = State::new(read.layout, read.partial, read.recipe, read.origin);
@@ -42,13 +43,14 @@ pub fn profile_with_state(path: &Path, hint: &Hint, options: &Options) -> Result
 }
 
 /// Profiles rows that follow those of an earlier profile: reads the file at `path` alone, whose columns must have the
-/// names and types of the earlier ones.
+/// names, order and types of the earlier ones.
 ///
-/// That the rows belong together is the caller's word; the profile lists its parts. Fails with
-/// [`Error::OtherColumns`] when the columns differ, otherwise as [`profile`] does.
+/// A file of delimited text that begins with a row of values, as what is cut from the end of a longer file does, takes
+/// the names from the earlier rows. That the rows belong together is the caller's word; the profile lists its parts.
+/// Fails with [`Error::OtherColumns`] or [`Error::OtherFormat`] before any row is read, otherwise as [`profile`] does.
 pub fn append(state: State, path: &Path, hint: &Hint, options: &Options) -> Result<(StoredProfile, State), Error> {
-    let read = read(path, hint, options)?;
-    let state = state.with(&read.layout, read.partial, read.origin)?;
+    let read = read(path, hint, options, Some(&state))?;
+    let state = state.with(read.partial, read.origin)?;
     let stored = state.profile(options)?;
     Ok((stored, state))
 }
@@ -62,14 +64,19 @@ struct Whole {
     tables: FileTables,
 }
 
-fn read(path: &Path, hint: &Hint, options: &Options) -> Result<Whole, Error> {
+fn read(path: &Path, hint: &Hint, options: &Options, before: Option<&State>) -> Result<Whole, Error> {
     let size_bytes = std::fs::metadata(path).map_err(Error::Digest)?.len();
     let contents = table::tables(path, hint, &options.limits, &options.cancel)?;
     let chosen = contents.chosen(hint)?;
     let reader = contents.open(chosen)?;
     // Where semicolons divide fields, commas divide fractions.
     let decimal_comma = reader.recipe().delimiter == Some(';');
-    let layout = Layout::new(&reader.schema(), decimal_comma, options.memory_bytes, options.sample_rows, size_bytes);
+    let schema = match before.and_then(State::header) {
+        Some(names) if reader.recipe().delimiter.is_some() && !reader.recipe().header => named(&reader.schema(), names),
+        _ => reader.schema().as_ref().clone(),
+    };
+    let layout = Layout::new(&schema, decimal_comma, options.memory_bytes, options.sample_rows, size_bytes);
+    before.map_or(Ok(()), |state| state.expects(&layout, reader.recipe().format.name()))?;
     let run = Run::new(reader.into_blocks(), &layout, options, size_bytes);
     let digest = thread::scope(|scope| {
         let digest = options.digest.map_or_else(|| Some(scope.spawn(|| digest_of(path, options))), |_| None);
@@ -82,6 +89,15 @@ fn read(path: &Path, hint: &Hint, options: &Options) -> Result<Whole, Error> {
     let digest = digest?.or(options.digest).expect("it was given or computed");
     let origin = Origin { digest, size_bytes, rows: partial.row_count };
     Ok(Whole { layout, partial, recipe, origin, tables: FileTables::new(&contents, chosen) })
+}
+
+/// The columns under these names, where there are as many.
+fn named(schema: &Schema, names: &[String]) -> Schema {
+    if schema.fields().len() != names.len() {
+        return schema.clone();
+    }
+    let fields = schema.fields().iter().zip(names).map(|(field, name)| field.as_ref().clone().with_name(name));
+    Schema::new(fields.collect::<Vec<_>>())
 }
 
 fn digest_of(path: &Path, options: &Options) -> Result<Digest, Error> {

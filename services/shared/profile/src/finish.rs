@@ -80,12 +80,10 @@ pub(crate) fn profile(
         parts: if single.is_some() { Vec::new() } else { origins.iter().map(part).collect() },
         candidate_keys: keys::candidates(layout, partial, &columns),
         duplicate_rows: keys::duplicates(partial),
-        file_tables: Vec::new(),
-        file_table_count: 0,
-        unpivot: None,
+        ..TableProfile::default()
     };
     table.unpivot = wide::unpivot(&table);
-    Ok(StoredProfile { table: Some(table), columns, value_sketches })
+    Ok(StoredProfile { table: Some(table), columns, value_sketches, ..StoredProfile::default() })
 }
 
 /// A column whose rows are all known.

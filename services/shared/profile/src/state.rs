@@ -11,6 +11,12 @@ use crate::finish::{self, Origin};
 use crate::options::Options;
 use crate::partial::{Layout, Partial};
 
+/// How many files a profile may cover: it lists them all, in one message.
+pub(crate) const MOST_PARTS: usize = 10_000;
+
+/// What the bytes of a state begin with.
+const MAGIC: &str = "millrace profile state";
+
 /// All that was remembered of the rows of a profile.
 ///
 /// Its bytes belong to one version of the engine, [`crate::ENGINE_VERSION`]; another version refuses them.
@@ -27,31 +33,47 @@ impl State {
         Self { layout, partial, recipe, origins: vec![origin] }
     }
 
-    /// This state with rows that follow.
-    pub(crate) fn with(mut self, layout: &Layout, partial: Partial, origin: Origin) -> Result<Self, Error> {
-        let (expected, found) = (self.layout.describe(), layout.describe());
-        if expected != found {
-            let differs = expected.iter().zip(&found).find(|(ours, theirs)| ours != theirs);
-            let place = |column: Option<&String>| column.cloned().unwrap_or_else(|| "no more columns".to_owned());
-            let (expected, found) = match differs {
-                Some((ours, theirs)) => (ours.clone(), theirs.clone()),
-                None => (place(expected.get(found.len())), place(found.get(expected.len()))),
-            };
-            return Err(Error::OtherColumns { expected, found });
+    /// Sees that rows of this layout and format may follow.
+    pub(crate) fn expects(&self, layout: &Layout, format: &str) -> Result<(), Error> {
+        if self.recipe.format != format {
+            return Err(Error::OtherFormat { expected: self.recipe.format.clone(), found: format.to_owned() });
         }
-        self.partial.merge(partial);
-        self.origins.push(origin);
-        Ok(self)
+        let (expected, found) = (self.layout.describe(), layout.describe());
+        if expected == found {
+            return Ok(());
+        }
+        let differs = expected.iter().zip(&found).find(|(ours, theirs)| ours != theirs);
+        let place = |column: Option<&String>| column.cloned().unwrap_or_else(|| "no more columns".to_owned());
+        let (expected, found) = match differs {
+            Some((ours, theirs)) => (ours.clone(), theirs.clone()),
+            None => (place(expected.get(found.len())), place(found.get(expected.len()))),
+        };
+        Err(Error::OtherColumns { expected, found })
     }
 
-    /// This state with the rows of `other`, which follow: what a profile of both files together remembers.
-    pub fn merge(self, other: Self) -> Result<Self, Error> {
-        let Self { layout, partial, origins, .. } = other;
-        let mut origins = origins.into_iter();
-        let first = origins.next().ok_or(Error::BadState)?;
-        let mut merged = self.with(&layout, partial, first)?;
-        merged.origins.extend(origins);
-        Ok(merged)
+    /// The names of the columns, where the rows before had a header to take them from.
+    pub(crate) fn header(&self) -> Option<&[String]> {
+        self.recipe.header.then_some(self.layout.names.as_slice())
+    }
+
+    /// This state with rows that follow, which it [`expects`](State::expects).
+    pub(crate) fn with(mut self, partial: Partial, origin: Origin) -> Result<Self, Error> {
+        self.partial.merge(partial);
+        self.origins.push(origin);
+        if self.origins.len() > MOST_PARTS { Err(Error::TooManyParts) } else { Ok(self) }
+    }
+
+    /// This state with the rows of `other`, which follow: what a profile of both together remembers.
+    ///
+    /// Fails with [`Error::OtherColumns`] or [`Error::OtherFormat`] when they are not of one table.
+    pub fn merge(mut self, other: Self) -> Result<Self, Error> {
+        self.expects(&other.layout, &other.recipe.format)?;
+        if self.origins.len() + other.origins.len() > MOST_PARTS {
+            return Err(Error::TooManyParts);
+        }
+        self.partial.merge(other.partial);
+        self.origins.extend(other.origins);
+        Ok(self)
     }
 
     /// The profile of all rows.
@@ -62,6 +84,7 @@ impl State {
     /// The state as bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::default();
+        out.text(MAGIC);
         out.text(crate::ENGINE_VERSION);
         self.layout.encode(&mut out);
         out.bytes(&self.recipe.encode_to_vec());
@@ -75,12 +98,16 @@ impl State {
         out.finish()
     }
 
-    /// Reads back the bytes of [`State::encode`]. Fails with [`Error::BadState`] when they are none, or those of
-    /// another version.
+    /// Reads back the bytes of [`State::encode`]. Fails with [`Error::OtherEngine`] when another version wrote them, and
+    /// with [`Error::BadState`] when they are no state.
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
         let mut from = Reader::new(bytes);
-        if from.text().map_err(bad)? != crate::ENGINE_VERSION {
+        if from.text().map_err(bad)? != MAGIC {
             return Err(Error::BadState);
+        }
+        let version = from.text().map_err(bad)?;
+        if version != crate::ENGINE_VERSION {
+            return Err(Error::OtherEngine { found: version.chars().take(40).collect() });
         }
         let layout = Layout::decode(&mut from).map_err(bad)?;
         let recipe = Recipe::decode(from.bytes().map_err(bad)?).map_err(|_| Error::BadState)?;

@@ -154,3 +154,27 @@ fn rows_are_appended_to_a_profile() {
     assert!(refused.to_string().contains("`c`"), "{refused}");
     assert_eq!(State::decode(b"something else").unwrap_err().reason(), "PROFILE_STATE_UNREADABLE");
 }
+
+#[test]
+fn rows_without_a_header_take_the_names_of_those_before() {
+    let options = Options::default();
+    let (_, state) = with_state("a,b\n1,2.5\n2,3.5\n", &options);
+    let (stored, _) = appended(state, "3,4.5\n4,5.5\n", &options).unwrap();
+    assert_eq!(stored.table.unwrap().row_count, 4);
+    assert_eq!(stored.columns.iter().map(|column| column.column.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(stored.columns[0].numeric.as_ref().unwrap().exact_sum, "10");
+}
+
+#[test]
+fn rows_of_another_format_or_engine_are_refused() {
+    let options = Options::default();
+    let (_, state) = with_state("a,b\n1,x\n2,y\n", &options);
+    let encoded = state.encode();
+    assert_eq!(encoded, State::decode(&encoded).unwrap().encode(), "a state is written one way");
+    let refused = appended(state, "{\"a\": 1, \"b\": \"x\"}\n{\"a\": 2, \"b\": \"y\"}\n", &options).unwrap_err();
+    assert_eq!(refused.reason(), "OTHER_FORMAT", "{refused}");
+    let at = encoded.windows(2).position(|pair| pair == [1, millrace_profile::ENGINE_VERSION.as_bytes()[0]]).unwrap();
+    let mut other = encoded;
+    other[at + 1] = b'1';
+    assert_eq!(State::decode(&other).unwrap_err().reason(), "PROFILE_OF_ANOTHER_ENGINE");
+}

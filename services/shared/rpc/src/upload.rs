@@ -10,7 +10,10 @@ use bytes::Bytes;
 use futures::Stream;
 use proto::catalog::v1::{CreateDatasetFinish, CreateDatasetRequest, CreateDatasetStart, create_dataset_request};
 use proto::common::v1::Digest as DigestMessage;
-use proto::profiling::v1::{ProfileDataFinish, ProfileDataRequest, ProfileDataStart, profile_data_request};
+use proto::profiling::v1::{
+    AppendToProfileFinish, AppendToProfileRequest, AppendToProfileStart, ProfileDataFinish, ProfileDataRequest,
+    ProfileDataStart, append_to_profile_request, profile_data_request,
+};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tonic::Status;
 use types::{ByteSize, Digest, DigestHasher, ErrorKind, Fault, LimitHit};
@@ -75,6 +78,7 @@ macro_rules! upload_message {
 
 upload_message!(CreateDatasetRequest, create_dataset_request, CreateDatasetStart, CreateDatasetFinish);
 upload_message!(ProfileDataRequest, profile_data_request, ProfileDataStart, ProfileDataFinish);
+upload_message!(AppendToProfileRequest, append_to_profile_request, AppendToProfileStart, AppendToProfileFinish);
 
 /// Why an upload was not taken.
 #[derive(Debug, thiserror::Error)]

@@ -105,6 +105,22 @@ impl ProfileId {
         let digest = crate::Digest::of(format!("{content}\n{recipe}\n{engine_version}").as_bytes());
         Self(format!("p{}", &digest.to_hex()[..32]))
     }
+
+    /// The digest that stands for the content of rows with the `added` digest after those of the profile `earlier`, in
+    /// [`ProfileId::derive`]: the bytes themselves were never seen together.
+    pub fn appended(earlier: &Self, added: &crate::Digest) -> crate::Digest {
+        crate::Digest::of(format!("append\n{earlier}\n{added}").as_bytes())
+    }
+
+    /// The digest that stands for the content of the rows of several profiles, in their order.
+    pub fn merged<'a>(profiles: impl IntoIterator<Item = &'a Self>) -> crate::Digest {
+        let mut text = "merge".to_owned();
+        for profile in profiles {
+            text.push('\n');
+            text.push_str(profile.as_str());
+        }
+        crate::Digest::of(text.as_bytes())
+    }
 }
 
 #[cfg(test)]

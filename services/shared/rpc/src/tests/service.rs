@@ -119,6 +119,18 @@ impl ProfilingService for Service {
         })))
     }
 
+    async fn append_to_profile(
+        &self,
+        _: Request<Streaming<AppendToProfileRequest>>,
+    ) -> Result<Response<AppendToProfileResponse>, Status> {
+        unknown()
+    }
+    async fn merge_profiles(
+        &self,
+        _: Request<MergeProfilesRequest>,
+    ) -> Result<Response<MergeProfilesResponse>, Status> {
+        unknown()
+    }
     async fn get_profile(&self, _: Request<GetProfileRequest>) -> Result<Response<GetProfileResponse>, Status> {
         unknown()
     }
