@@ -155,6 +155,10 @@ mod tests {
             "millrace dataset add f.csv --id mine",
             "millrace dataset edit d1 --title T --tag a --tag b",
             "millrace profile f.csv",
+            "millrace profile f.csv --save-state s",
+            "millrace profile f.csv --append-to s --save-state s --output json",
+            "millrace job append p1 f.csv --wait",
+            "millrace job merge p1 p2 --wait",
             "millrace dead-letters redrive services/catalog/deadLetters/1",
             "millrace completions bash",
         ] {

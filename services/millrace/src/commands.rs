@@ -28,7 +28,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::{admin, check, serve, up};
 
-pub use follow::{crawl_to_end, datasets_settled, print_changes, rebuild_to_end};
+pub use follow::{crawl_to_end, datasets_settled, job_to_end, print_changes, rebuild_to_end};
 
 /// What every client command needs.
 pub struct Context {

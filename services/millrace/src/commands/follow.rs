@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use proto::catalog::v1::{self as catalog, DatasetState};
 use proto::common::v1::{WorkPhase, WorkStatus};
 use proto::discovery::v1 as discovery;
+use proto::profiling::v1 as profiling;
 use tonic::{Response, Status, Streaming};
 use types::Timestamp;
 
@@ -48,6 +49,28 @@ pub async fn crawl_to_end(client: &Client, crawl: discovery::Crawl) -> Result<di
             && crawl.name == latest.name
         {
             latest = *crawl;
+            show(&mut progress, latest.status.as_ref());
+        }
+        Ok(if ended(latest.status.as_ref()) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })
+    .await?;
+    progress.finish(&output::work(latest.status.as_ref()));
+    Ok(latest)
+}
+
+/// Watches a profiling job until it has ended.
+pub async fn job_to_end(client: &Client, job: profiling::Job) -> Result<profiling::Job, Failure> {
+    let parent = client.parent().await?;
+    let mut progress = Progress::new("job");
+    let mut latest = job;
+    let open = async |resume_token| {
+        client.profiling().watch_jobs(profiling::WatchJobsRequest { parent: parent.clone(), resume_token }).await
+    };
+    follow(client, open, |message: profiling::WatchJobsResponse| {
+        if let Some(Seen::Item(job)) = message.seen()
+            && job.name == latest.name
+        {
+            latest = *job;
             show(&mut progress, latest.status.as_ref());
         }
         Ok(if ended(latest.status.as_ref()) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
