@@ -143,7 +143,7 @@ fn candidate(kind: &'static Kind, cells: &[Cell<'_>], shape: &Shape, name: &head
     if trial.matched == 0 || trial.share() < 0.2 && trial.distinct_share() < 0.2 {
         return None;
     }
-    let tally = if cells.len() > TRIAL { Tally::of(cells, kind.test) } else { trial };
     let fit = shape.fit(kind)?;
+    let tally = if cells.len() > TRIAL { Tally::of(cells, kind.test) } else { trial };
     Some(Candidate::new(kind, tally, fit, name.says(kind.semantic_type), shape))
 }

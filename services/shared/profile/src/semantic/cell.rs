@@ -12,13 +12,15 @@ pub(super) struct Cell<'a> {
     pub(super) count: u64,
     folded: OnceCell<String>,
     plain: OnceCell<Option<Plain>>,
+    token: OnceCell<bool>,
 }
 
 impl<'a> Cell<'a> {
     /// Nothing when the value is blank.
     pub(super) fn new(value: &'a str, count: u64) -> Option<Self> {
         let text = value.trim();
-        (!text.is_empty()).then(|| Self { text, count: count.max(1), folded: OnceCell::new(), plain: OnceCell::new() })
+        let (folded, plain, token) = Default::default();
+        (!text.is_empty()).then(|| Self { text, count: count.max(1), folded, plain, token })
     }
 
     /// The value for comparison with lists of names: see [`fold`].
@@ -56,7 +58,7 @@ impl<'a> Cell<'a> {
             "void",
             "",
         ];
-        TOKENS.contains(&self.folded())
+        *self.token.get_or_init(|| TOKENS.contains(&self.folded()))
     }
 
     /// Whether the value may be the beginning of a longer one: profiles keep the first 256 bytes, or those up to a

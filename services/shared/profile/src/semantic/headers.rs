@@ -1,5 +1,8 @@
 //! What the name of a column says about its meaning.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use proto::profiling::v1::SemanticType;
 
 use super::fold::fold;
@@ -29,21 +32,40 @@ impl Name {
 pub(super) fn read(name: &str) -> Name {
     let words = words(name);
     let whole = words.concat();
-    let mut said = Vec::new();
-    for (meaning, phrases) in PHRASES {
-        for phrase in phrases.split(',').map(str::trim) {
-            let parts: Vec<&str> = phrase.split(' ').collect();
-            let joined = parts.concat();
-            if joined == whole {
-                said.push((*meaning, WHOLE));
-            } else if words.windows(parts.len()).any(|window| window == parts.as_slice()) {
+    let known = &*KNOWN;
+    let mut said: Vec<(SemanticType, f64)> = Vec::new();
+    said.extend(known.by_whole.get(whole.as_str()).into_iter().flatten().map(|meaning| (*meaning, WHOLE)));
+    let says_one = !said.is_empty();
+    for (place, word) in words.iter().enumerate() {
+        for (phrase, meaning) in known.by_word.get(word.as_str()).into_iter().flatten() {
+            if words[place..].starts_with(phrase) {
                 said.push((*meaning, PART));
             }
         }
     }
-    let says_one = said.iter().any(|(_, odds)| *odds == WHOLE);
     Name { said, says_one }
 }
+
+/// The phrases, to be looked up.
+struct Known {
+    /// Meanings by phrase, without the spaces.
+    by_whole: HashMap<String, Vec<SemanticType>>,
+    /// Phrases, word by word, by the first word.
+    by_word: HashMap<&'static str, Vec<(Vec<String>, SemanticType)>>,
+}
+
+static KNOWN: LazyLock<Known> = LazyLock::new(|| {
+    let mut known = Known { by_whole: HashMap::new(), by_word: HashMap::new() };
+    for (meaning, phrases) in PHRASES {
+        for phrase in phrases.split(',').map(str::trim) {
+            known.by_whole.entry(phrase.replace(' ', "")).or_default().push(*meaning);
+            let words: Vec<String> = phrase.split(' ').map(str::to_owned).collect();
+            let first = phrase.split(' ').next().unwrap_or_default();
+            known.by_word.entry(first).or_default().push((words, *meaning));
+        }
+    }
+    known
+});
 
 fn words(name: &str) -> Vec<String> {
     let mut spaced = String::with_capacity(name.len() + 8);

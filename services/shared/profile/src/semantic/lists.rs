@@ -2,9 +2,18 @@
 //!
 //! Each file is plain text, one entry a line in byte order, after a comment that names its source.
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use super::fold::fold;
+
+/// Some words, to be looked up.
+pub(super) type Words = LazyLock<HashSet<&'static str>>;
+
+/// The words of a text, which spaces divide.
+pub(super) fn words(text: &'static str) -> HashSet<&'static str> {
+    text.split_whitespace().collect()
+}
 
 /// A list of codes or names, in byte order.
 pub(super) type List = LazyLock<Vec<&'static str>>;

@@ -1,11 +1,17 @@
 //! Names of persons and companies.
 
-use super::cell::Cell;
-use super::lists::{FIRST_NAMES, SURNAMES, holds};
+use std::sync::LazyLock;
 
-const TITLES: &str = "mr mrs ms miss mx dr prof professor sir dame herr frau monsieur madame mme m sr sra srta don dona sig \
+use super::cell::Cell;
+use super::lists::{FIRST_NAMES, SURNAMES, Words, holds, words};
+
+static TITLES: Words = LazyLock::new(|| {
+    words(
+        "mr mrs ms miss mx dr prof professor sir dame herr frau monsieur madame mme m sr sra srta don dona sig \
     signor signora dott ing dipl univ jr phd md dds dvm ii iii iv van von der de den del della di da dos das du la le el al bin \
-    ibn af av zu ter ten";
+    ibn af av zu ter ten",
+    )
+});
 
 /// Two to five words of letters, a given and a family name among them that are listed; in either order, with titles,
 /// initials and a comma. Names in scripts without spaces are looked up by their beginning.
@@ -21,10 +27,7 @@ pub(super) fn person(cell: &Cell<'_>) -> bool {
     }
     let starts_small = text.chars().next().is_some_and(char::is_lowercase);
     let name = cell.folded();
-    let words: Vec<&str> = name
-        .split(' ')
-        .filter(|word| word.chars().count() > 1 && !TITLES.split_whitespace().any(|t| t == *word))
-        .collect();
+    let words: Vec<&str> = name.split(' ').filter(|word| word.chars().count() > 1 && !TITLES.contains(word)).collect();
     if !(2..=5).contains(&words.len()) {
         // An initial and a family name.
         let initials = name.split(' ').filter(|word| word.chars().count() == 1).count();
@@ -63,13 +66,21 @@ fn east_asian_person(text: &str) -> bool {
     (2..=6).contains(&characters.len()) && (1..=3).any(family)
 }
 
-const LEGAL_FORMS: &str = "inc incorporated llc llp lp ltd limited corp corporation co company plc gmbh ag kg ohg ug gbr mbh ev \
+static LEGAL_FORMS: Words = LazyLock::new(|| {
+    words(
+        "inc incorporated llc llp lp ltd limited corp corporation co company plc gmbh ag kg ohg ug gbr mbh ev \
     eg kgaa stiftung se sa sas sarl sasu snc eurl spa srl scarl sl slu sau sc cv bv nv vof oy oyj ab as asa aps hf ehf kft zrt \
     bt nyrt sro spol doo dd ad ood eood ooo oao zao pao pty pte bhd sdn tbk pt kk yk sia uab oü ou ltda eireli me epp jsc pjsc \
-    ооо оао зао пао ип ао нко";
-const TRADES: &str = "group groupe gruppe grupo gruppo holding holdings partners associates bank insurance industries \
+    ооо оао зао пао ип ао нко",
+    )
+});
+static TRADES: Words = LazyLock::new(|| {
+    words(
+        "group groupe gruppe grupo gruppo holding holdings partners associates bank insurance industries \
     enterprises technologies technology systems solutions services consulting international motors airlines pharmaceuticals \
-    laboratories foods energy media studios ventures capital logistics bros brothers sons";
+    laboratories foods energy media studios ventures capital logistics bros brothers sons",
+    )
+});
 
 /// A legal form, a word for a trade, or names joined as in a firm.
 pub(super) fn company(cell: &Cell<'_>) -> bool {
@@ -86,15 +97,19 @@ pub(super) fn company(cell: &Cell<'_>) -> bool {
 }
 
 fn is_company(folded: &str) -> bool {
+    if !folded.contains(' ') {
+        return false;
+    }
     let words: Vec<&str> = folded.split(' ').collect();
-    let joined = folded.replace(' ', "");
     let last = words.last().copied().unwrap_or_default();
-    let form = |word: &str| LEGAL_FORMS.split_whitespace().any(|known| known == word);
+    let form = |word: &str| LEGAL_FORMS.contains(word);
     let dotted =
         ["spa", "srl", "gmbh", "sarl", "spzoo", "sro", "doo", "cokg", "gmbhcokg", "sadecv", "bv", "nv", "sa", "kgaa"];
-    let in_letters = words.len() > 2 && dotted.iter().any(|form| joined.ends_with(form) && last.len() <= 2);
-    words.len() > 1 && (form(last) || form(words[0]) || in_letters)
-        || words.len() > 1 && words.iter().any(|word| TRADES.split_whitespace().any(|known| known == *word))
+    let in_letters = || {
+        let joined = folded.replace(' ', "");
+        words.len() > 2 && last.len() <= 2 && dotted.iter().any(|form| joined.ends_with(form))
+    };
+    form(last) || form(words[0]) || in_letters() || words.iter().any(|word| TRADES.contains(word))
 }
 
 /// `Smith, Jones and Brown`, `Smith & Sons`, `Smith-Jones`.

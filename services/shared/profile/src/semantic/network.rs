@@ -1,24 +1,34 @@
 //! Contact and network.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::LazyLock;
 
 use super::cell::Cell;
+use super::lists::{Words, words};
 
 /// Calling codes of countries. Source: ITU-T E.164, list of assigned country codes.
-const CALLING_CODES: &str = "1 7 20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 \
+static CALLING_CODES: Words = LazyLock::new(|| {
+    words(
+        "1 7 20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 \
     63 64 65 66 81 82 84 86 90 91 92 93 94 95 98 211 212 213 216 218 220 221 222 223 224 225 226 227 228 229 230 231 232 \
     233 234 235 236 237 238 239 240 241 242 243 244 245 246 247 248 249 250 251 252 253 254 255 256 257 258 260 261 262 \
     263 264 265 266 267 268 269 290 291 297 298 299 350 351 352 353 354 355 356 357 358 359 370 371 372 373 374 375 376 \
     377 378 380 381 382 383 385 386 387 389 420 421 423 500 501 502 503 504 505 506 507 508 509 590 591 592 593 594 595 \
     596 597 598 599 670 672 673 674 675 676 677 678 679 680 681 682 683 685 686 687 688 689 690 691 692 800 808 850 852 \
     853 855 856 870 878 880 881 882 883 886 888 960 961 962 963 964 965 966 967 968 970 971 972 973 974 975 976 977 979 \
-    992 993 994 995 996 998";
+    992 993 994 995 996 998",
+    )
+});
 
 /// Top-level domains of more than two letters that are met often. Source: IANA's root zone database.
-const TOP_LEVEL: &str = "com org net edu gov mil int arpa info biz name pro aero coop museum mobi jobs travel asia cat tel \
+static TOP_LEVEL: Words = LazyLock::new(|| {
+    words(
+        "com org net edu gov mil int arpa info biz name pro aero coop museum mobi jobs travel asia cat tel \
     post app dev page cloud online site shop store tech xyz club blog wiki news live life world today media agency digital \
     email group company network systems solutions services software studio design space website local internal lan corp \
-    home example test localhost bank law academy university health care energy africa berlin london paris tokyo swiss eus";
+    home example test localhost bank law academy university health care energy africa berlin london paris tokyo swiss eus",
+    )
+});
 
 pub(super) fn email(cell: &Cell<'_>) -> bool {
     let text = cell.text.strip_prefix("mailto:").unwrap_or(cell.text);
@@ -52,7 +62,7 @@ pub(super) fn phone_e164(cell: &Cell<'_>) -> bool {
 }
 
 fn is_calling_code(code: &str) -> bool {
-    CALLING_CODES.split_whitespace().any(|known| known == code)
+    CALLING_CODES.contains(code)
 }
 
 /// The digits of a phone number, when nothing but what stands between them is left.
@@ -146,7 +156,7 @@ pub(super) fn host_name(cell: &Cell<'_>) -> bool {
     let Some((_, top)) = text.rsplit_once('.') else { return false };
     let listed = top.len() == 2 && top.bytes().all(|byte| byte.is_ascii_lowercase()) && !is_extension(top)
         || top.starts_with("xn--")
-        || TOP_LEVEL.split_whitespace().any(|known| known == top);
+        || TOP_LEVEL.contains(top);
     listed && text.len() <= 253 && domain_name(&text)
 }
 
@@ -167,11 +177,15 @@ pub(super) fn file_path(cell: &Cell<'_>) -> bool {
 }
 
 fn is_extension(extension: &str) -> bool {
-    const EXTENSIONS: &str = "txt csv tsv pdf doc docx xls xlsx ods odt ppt pptx rtf md json jsonl xml yaml yml toml ini cfg \
+    static EXTENSIONS: Words = LazyLock::new(|| {
+        words(
+            "txt csv tsv pdf doc docx xls xlsx ods odt ppt pptx rtf md json jsonl xml yaml yml toml ini cfg \
         conf log html htm css js ts jsx tsx py rs go java class jar cpp hpp rb php sh bat ps1 sql db sqlite parquet avro orc \
         zip gz tar tgz bz2 xz 7z rar zst png jpg jpeg gif bmp tif tiff svg webp ico mp3 mp4 wav flac ogg avi mov mkv webm \
-        mpg mpeg exe dll so bin iso img dmg deb rpm msi apk tmp bak dat key pem crt shp dbf geojson kml ipynb eml numbers pages";
-    EXTENSIONS.split_whitespace().any(|known| known == extension)
+        mpg mpeg exe dll so bin iso img dmg deb rpm msi apk tmp bak dat key pem crt shp dbf geojson kml ipynb eml numbers pages",
+        )
+    });
+    EXTENSIONS.contains(extension)
 }
 
 pub(super) fn user_agent(cell: &Cell<'_>) -> bool {

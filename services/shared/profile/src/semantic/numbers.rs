@@ -20,7 +20,7 @@ pub(super) fn plain(text: &str) -> Option<Plain> {
     if whole.is_empty() && fraction.is_empty() || unsigned.len() > 40 || !digits(whole) || !digits(fraction) {
         return None;
     }
-    let value: f64 = text.replace(',', ".").parse().ok()?;
+    let value: f64 = if text.contains(',') { text.replace(',', ".").parse() } else { text.parse() }.ok()?;
     Some(Plain { value, decimals: fraction.len() })
 }
 

@@ -1,10 +1,12 @@
 //! Places, as far as one value tells.
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 use super::cell::Cell;
 use super::fold::fold;
-use super::lists::{COUNTRY_NAMES, REGIONS, STATE_NAMES, TIME_ZONES, US_STATES, holds};
+use super::lists::{COUNTRY_NAMES, REGIONS, STATE_NAMES, TIME_ZONES, US_STATES, Words, holds, words};
 use crate::place::gazetteer::{self, knows};
 
 pub(super) fn latitude(cell: &Cell<'_>) -> bool {
@@ -210,7 +212,9 @@ pub(super) fn postal_code_of_digits(cell: &Cell<'_>) -> bool {
 
 /// Words for streets in folded form, in the singular: whole words, then endings of compounds. Source of the English
 /// ones: Publication 28 of the US Postal Service.
-const STREET_WORDS: &str = "alley annex arcade avenue av ave avda bayou beach bend bluff boulevard blvd blv branch bridge brook \
+static STREET_WORDS: Words = LazyLock::new(|| {
+    words(
+        "alley annex arcade avenue av ave avda bayou beach bend bluff boulevard blvd blv branch bridge brook \
     burg bypass camp canyon cape causeway center centre circle cir cliff close club common corner course court ct cove creek \
     crescent crest crossing crossroad curve dale dam divide drive dr estate expressway extension fall ferry field flat ford \
     forest forge fork fort freeway garden gateway glen green grove harbor haven height highway hwy hill hollow inlet island \
@@ -223,7 +227,9 @@ const STREET_WORDS: &str = "alley annex arcade avenue av ave avda bayou beach be
     piazza corso largo vicolo strada contrada borgo rotonda incrocio rua travessa estrada alameda praca ulica ul aleja al plac \
     osiedle os strasse str platz weg gasse ring ufer laan straat plein gracht kade singel dreef vagen gatan gata vej gade veien \
     katu tie ulitsa prospekt per pereulok shosse utca ut sokak sokagi caddesi cad mahallesi bulvari jalan jl cesta namesti trida \
-    vul улица ул проспект пр переулок пер шоссе ш бульвар бул наб набережная аллея алл";
+    vul улица ул проспект пр переулок пер шоссе ш бульвар бул наб набережная аллея алл",
+    )
+});
 const STREET_ENDINGS: [&str; 16] = [
     "strasse", "str", "weg", "platz", "gasse", "allee", "ring", "straat", "laan", "plein", "gatan", "vagen", "vej",
     "gade", "katu", "utca",
@@ -236,17 +242,21 @@ pub(super) fn street_address(cell: &Cell<'_>) -> bool {
         return false;
     }
     let has_number = |word: &str| word.bytes().any(|byte| byte.is_ascii_digit()) && word.len() <= 6;
-    let words: Vec<&str> = name.split(' ').collect();
-    if name.starts_with("po box ") || name.starts_with("postfach ") || name.contains("丁目") || name.contains("番地")
-    {
+    let is_far_eastern = || !name.is_ascii() && (name.contains("丁目") || name.contains("番地"));
+    if name.starts_with("po box ") || name.starts_with("postfach ") || is_far_eastern() {
         return true;
     }
+    if !name.contains(' ') || !name.bytes().any(|byte| byte.is_ascii_digit()) {
+        return false;
+    }
+    let words: Vec<&str> = name.split(' ').collect();
     if words.len() < 2 || words.len() > 20 || !words.iter().any(|word| has_number(word)) {
         return false;
     }
     let is_street = |word: &str| {
         let singular = word.strip_suffix('s').unwrap_or(word);
-        STREET_WORDS.split_whitespace().any(|known| known == word || known == singular)
+        STREET_WORDS.contains(word)
+            || STREET_WORDS.contains(singular)
             || word.len() > 5 && STREET_ENDINGS.iter().any(|ending| word.ends_with(ending))
     };
     let letters = cell.text.chars().filter(|c| c.is_alphabetic()).count();

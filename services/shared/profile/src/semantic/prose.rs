@@ -15,10 +15,13 @@ const SURE: f64 = 0.5;
 
 /// Sentences: five words at least on the average, or as much of a script without spaces, mostly distinct.
 pub(super) fn free_text(shape: &Shape, cells: &[Cell<'_>], name: &Name, findings: &[Finding]) -> Option<Finding> {
+    if is_taken(findings) || shape.structural != StructuralType::Text {
+        return None;
+    }
     let is_prose = |cell: &Cell<'_>| words(cell.text) >= 4.0;
     let tally = Tally::of(cells, is_prose);
     let words = cells.iter().map(|cell| words(cell.text)).sum::<f64>() / cells.len() as f64;
-    if words < 4.5 || tally.distinct_share() < 0.6 || is_taken(findings) || shape.structural != StructuralType::Text {
+    if words < 4.5 || tally.distinct_share() < 0.6 {
         return None;
     }
     let language = language(cells);
@@ -39,9 +42,12 @@ pub(super) fn free_text(shape: &Shape, cells: &[Cell<'_>], name: &Name, findings
 
 /// Words of a text; in scripts without spaces two characters count as one.
 fn words(text: &str) -> f64 {
+    let spaced = text.split_whitespace().filter(|word| word.chars().any(char::is_alphabetic)).count();
+    if text.is_ascii() {
+        return spaced as f64;
+    }
     let ideographs =
         text.chars().filter(|c| matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{e00}'..='\u{e7f}'));
-    let spaced = text.split_whitespace().filter(|word| word.chars().any(char::is_alphabetic)).count();
     spaced as f64 + ideographs.count() as f64 / 2.0
 }
 

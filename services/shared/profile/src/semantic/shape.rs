@@ -1,14 +1,12 @@
 //! What only the column as a whole tells: widths, spreads, how values repeat.
 
-use std::collections::BTreeSet;
-
 use proto::profiling::v1::{SemanticType, StructuralType};
 
 use super::ColumnView;
 use super::cell::Cell;
 use super::kinds::Kind;
 use super::quantities::is_grouped;
-use super::words::{ANSWERS, SCALES, on_scale};
+use super::words::{ANSWERS, SCALES, scales_of};
 
 /// Figures of a column.
 pub(super) struct Shape {
@@ -33,7 +31,8 @@ pub(super) struct Shape {
     low: f64,
     high: f64,
     mean: f64,
-    wholes: BTreeSet<u64>,
+    /// Whole numbers among the most frequent values, in order.
+    wholes: Vec<u64>,
     is_pair: bool,
     is_scale: bool,
 }
@@ -61,21 +60,19 @@ impl Shape {
             low: numbers.low,
             high: numbers.high,
             mean: view.numeric.map_or(numbers.mean, |numbers| numbers.mean),
-            wholes: core.iter().filter_map(|cell| cell.whole()).collect(),
+            wholes: wholes(&core),
             is_pair: ANSWERS.iter().any(|answers| is_pair(&core, answers)),
-            is_scale: SCALES
-                .iter()
-                .any(|scale| core.iter().filter(|cell| on_scale(scale, cell)).count() * 10 >= core.len() * 9),
+            is_scale: is_scale(&core),
         }
     }
 
     /// What the column as a whole adds to the odds of a meaning, in natural logarithms; nothing when it rules it out.
     pub(super) fn fit(&self, kind: &Kind) -> Option<f64> {
-        let all_of = |from: u64, to: u64| (from..=to).all(|value| self.wholes.contains(&value));
+        let all_of = |from: u64, to: u64| (from..=to).all(|value| self.wholes.binary_search(&value).is_ok());
         Some(match kind.semantic_type {
             SemanticType::Latitude | SemanticType::Longitude => self.degrees(kind.semantic_type),
             SemanticType::Month if self.wholes.len() >= 10 => 1.4,
-            SemanticType::Hour if self.wholes.len() >= 20 && self.wholes.contains(&0) => 1.4,
+            SemanticType::Hour if self.wholes.len() >= 20 && self.wholes.first() == Some(&0) => 1.4,
             SemanticType::Weekday if kind.is_numeric && (all_of(1, 7) || all_of(0, 6)) => 0.8,
             SemanticType::Age if (15.0..70.0).contains(&self.mean) && self.high > 30.0 && self.wholes.len() >= 20 => {
                 0.6
@@ -155,18 +152,40 @@ impl Shape {
 
 /// The most frequent values that make up nine tenths of the cells.
 fn core<'c, 'a>(cells: &'c [Cell<'a>]) -> Vec<&'c Cell<'a>> {
-    let mut sorted: Vec<&Cell<'_>> = cells.iter().collect();
-    sorted.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.text.cmp(b.text)));
-    let total: u64 = cells.iter().map(|cell| cell.count).sum();
+    let mut counts: Vec<u64> = cells.iter().map(|cell| cell.count).collect();
+    counts.sort_unstable_by(|a, b| b.cmp(a));
+    let total: u64 = counts.iter().sum();
     let mut seen = 0;
-    let needed = sorted.iter().take_while(|cell| {
+    let needed = counts.iter().take_while(|count| {
         let go_on = seen * 10 < total * 9;
-        seen += cell.count;
+        seen += **count;
         go_on
     });
     let length = needed.count();
-    sorted.truncate(length);
-    sorted
+    let mut core: Vec<&Cell<'_>> = cells.iter().collect();
+    if length < core.len() {
+        // Of values that are as frequent, those that come first in the alphabet.
+        core.select_nth_unstable_by(length, |a, b| b.count.cmp(&a.count).then_with(|| a.text.cmp(b.text)));
+        core.truncate(length);
+    }
+    core
+}
+
+fn wholes(core: &[&Cell<'_>]) -> Vec<u64> {
+    let mut wholes: Vec<u64> = core.iter().filter_map(|cell| cell.whole()).collect();
+    wholes.sort_unstable();
+    wholes.dedup();
+    wholes
+}
+
+/// Whether nine tenths of the values are degrees of one scale.
+fn is_scale(core: &[&Cell<'_>]) -> bool {
+    let mut degrees = [0; SCALES.len()];
+    for cell in core {
+        let scales = scales_of(cell);
+        degrees.iter_mut().enumerate().for_each(|(place, count)| *count += (scales >> place & 1) as usize);
+    }
+    degrees.iter().any(|count| count * 10 >= core.len() * 9)
 }
 
 fn is_pair(core: &[&Cell<'_>], (yes, no): &(&str, &str)) -> bool {

@@ -1,8 +1,12 @@
 //! Answers, degrees and texts with a syntax of their own.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 use super::cell::Cell;
+use super::lists::{Words, words};
 use super::quantities::is_grouped;
 
 /// Opposite answers, folded.
@@ -41,12 +45,15 @@ pub(super) fn answer(cell: &Cell<'_>) -> bool {
 }
 
 pub(super) fn gender(cell: &Cell<'_>) -> bool {
-    const GENDERS: &str = "m f x d w h male female man woman men women boy girl nonbinary other diverse mannlich weiblich divers \
+    static GENDERS: Words = LazyLock::new(|| {
+        words(
+            "m f x d w h male female man woman men women boy girl nonbinary other diverse mannlich weiblich divers \
         mann frau homme femme masculin feminin hombre mujer masculino femenino maschio femmina uomo donna feminino man vrouw \
         mannelijk vrouwelijk kvinna kvinde мужской женский муж жен м ж kobieta mezczyzna 男 女 男性 女性 masc fem u \
-        transgender intersex unspecified";
-    GENDERS.split_whitespace().any(|known| known == cell.folded())
-        || matches!(cell.folded(), "non binary" | "not specified")
+        transgender intersex unspecified",
+        )
+    });
+    GENDERS.contains(cell.folded()) || matches!(cell.folded(), "non binary" | "not specified")
 }
 
 /// Ordered scales, folded; each degree of a scale in its place.
@@ -79,11 +86,19 @@ pub(super) const SCALES: [&str; 25] = [
 ];
 
 pub(super) fn degree(cell: &Cell<'_>) -> bool {
-    SCALES.iter().any(|scale| on_scale(scale, cell))
+    scales_of(cell) != 0
 }
 
-pub(super) fn on_scale(scale: &str, cell: &Cell<'_>) -> bool {
-    scale.split('|').any(|degree| degree == cell.folded())
+/// The scales that a value is a degree of, a bit for each.
+pub(super) fn scales_of(cell: &Cell<'_>) -> u32 {
+    static SCALES_OF: LazyLock<HashMap<&str, u32>> = LazyLock::new(|| {
+        let mut scales_of = HashMap::new();
+        for (place, scale) in SCALES.iter().enumerate() {
+            scale.split('|').for_each(|degree| *scales_of.entry(degree).or_default() |= 1 << place);
+        }
+        scales_of
+    });
+    SCALES_OF.get(cell.folded()).copied().unwrap_or(0)
 }
 
 pub(super) fn hex_color(cell: &Cell<'_>) -> bool {
