@@ -15,6 +15,7 @@ mod describe;
 mod encode;
 pub(crate) mod gazetteer;
 mod hull;
+mod lattice;
 mod shapes;
 
 pub use coverage::{Cluster, Coverage, Extent, Level, Region};

@@ -1,10 +1,13 @@
 //! Which columns are latitudes and longitudes, and what box their points fill.
 
-use sketch::{Corrupt, Reader, Writer};
+use sketch::{Corrupt, Reader, Writer, mix};
 use types::BoundingBox;
 
 use crate::longitude::Arc;
 use crate::place::Coverage;
+
+/// How many places wait for points of the same place.
+const WAITING: usize = 256;
 
 /// What the name of a column says about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,11 +102,20 @@ pub(crate) fn pairs(names: &[Option<Named>]) -> Vec<Pair> {
 impl Pair {
     /// Takes the numbers of the next rows, NaN where a cell is none.
     pub(crate) fn add_all(&mut self, latitudes: &[f64], longitudes: &[f64]) {
+        // Stations and shops come again and again: their points are taken together.
+        let mut waiting = [(0.0, 0.0, 0); WAITING];
         for (latitude, longitude) in latitudes.iter().zip(longitudes) {
             if latitude.abs() <= 90.0 && longitude.abs() <= 360.0 {
-                self.add(*latitude, *longitude);
+                let hash = mix(latitude.to_bits() ^ longitude.to_bits().rotate_left(32));
+                let slot = &mut waiting[hash as usize % WAITING];
+                if (slot.0, slot.1) != (*latitude, *longitude) {
+                    self.add(*slot);
+                    *slot = (*latitude, *longitude, 0);
+                }
+                slot.2 += 1;
             }
         }
+        waiting.into_iter().for_each(|place| self.add(place));
     }
 
     /// Takes the points of the same columns in other rows.
@@ -135,14 +147,14 @@ impl Pair {
         Ok(())
     }
 
-    fn add(&mut self, latitude: f64, longitude: f64) {
+    fn add(&mut self, (latitude, longitude, count): (f64, f64, u64)) {
         // Some count longitudes from 0 to 360.
         let longitude = if longitude > 180.0 { longitude - 360.0 } else { longitude };
-        if longitude < -180.0 {
+        if longitude < -180.0 || count == 0 {
             return;
         }
-        self.points += 1;
-        self.coverage.add(latitude, longitude);
+        self.points += count;
+        self.coverage.add_many(latitude, longitude, count);
         let (south, north) = self.north_south.unwrap_or((latitude, latitude));
         self.north_south = Some((south.min(latitude), north.max(latitude)));
         self.arc.add(longitude);

@@ -2,21 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use h3o::{CellIndex, LatLng, Resolution};
+use h3o::{CellIndex, Resolution};
 
-use super::{Position, SCALE};
+use super::Position;
+use super::lattice::Lattice;
 
 /// The finest cells: about 130 metres across.
-const FINEST: Resolution = Resolution::Ten;
+pub(super) const FINEST: Resolution = Resolution::Ten;
 /// Cells beyond these make the grid coarser.
 const MOST: usize = 1_024;
 
 /// Points by cell. The resolution is the finest at which all points fill at most 1,024 cells, whatever order they came in,
 /// because no subset of them fills more.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(super) struct Grid {
     pub(super) resolution: Resolution,
     pub(super) cells: BTreeMap<CellIndex, Filled>,
+    /// Which cells were found lately; leaves no trace.
+    lattice: Lattice,
 }
 
 /// What one cell holds.
@@ -56,20 +59,32 @@ impl Span {
 
 impl Default for Grid {
     fn default() -> Self {
-        Self { resolution: FINEST, cells: BTreeMap::new() }
+        Self::new(FINEST, BTreeMap::new())
+    }
+}
+
+impl PartialEq for Grid {
+    fn eq(&self, other: &Self) -> bool {
+        self.resolution == other.resolution && self.cells == other.cells
     }
 }
 
 impl Grid {
-    /// Takes points of one position.
+    pub(super) fn new(resolution: Resolution, cells: BTreeMap<CellIndex, Filled>) -> Self {
+        Self { resolution, cells, lattice: Lattice::default() }
+    }
+
+    /// Takes points of one position. Its cell is found by way of the finest: cells do not nest exactly, so one
+    /// resolution decides.
     pub(super) fn add(&mut self, position: Position, points: u64) {
-        if let Some(cell) = cell(position, self.resolution) {
+        if let Some(cell) = self.lattice.cell(position, self.resolution) {
             self.fill(cell, Filled { points, span: Span::at(position) });
             self.coarsen();
         }
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
+        self.lattice = Lattice::default();
         self.resolution = self.resolution.min(other.resolution);
         let mine = std::mem::take(&mut self.cells);
         for (cell, filled) in mine.into_iter().chain(other.cells.iter().map(|(cell, filled)| (*cell, *filled))) {
@@ -94,13 +109,15 @@ impl Grid {
         while self.cells.len() > MOST
             && let Some(coarser) = self.resolution.pred()
         {
-            *self = self.at(coarser);
+            self.lattice.coarsen(self.resolution, coarser);
+            let Self { resolution, cells, .. } = self.at(coarser);
+            (self.resolution, self.cells) = (resolution, cells);
         }
     }
 
     /// The same points in coarser cells.
     pub(super) fn at(&self, resolution: Resolution) -> Self {
-        let mut coarser = Self { resolution, cells: BTreeMap::new() };
+        let mut coarser = Self::new(resolution, BTreeMap::new());
         for (cell, filled) in &self.cells {
             if let Some(parent) = cell.parent(resolution) {
                 coarser.fill(parent, *filled);
@@ -108,10 +125,4 @@ impl Grid {
         }
         coarser
     }
-}
-
-/// The cell of a position, always by way of the finest: cells do not nest exactly, so one resolution decides.
-fn cell(position: Position, resolution: Resolution) -> Option<CellIndex> {
-    let point = LatLng::new(f64::from(position.latitude) / SCALE, f64::from(position.longitude) / SCALE).ok()?;
-    point.to_cell(FINEST).parent(resolution)
 }

@@ -7,7 +7,7 @@ use types::BoundingBox;
 
 use super::arc::Arc;
 use super::cells::{Filled, Grid, Span};
-use super::gazetteer::{distance_metres, nearest};
+use super::gazetteer::{Search, distance_metres};
 use super::hull::Hull;
 use super::{Position, SCALE, TURN, degrees};
 
@@ -189,10 +189,11 @@ impl Coverage {
     fn regions(&self) -> (Vec<Region>, u64) {
         let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
         let mut unplaced = 0;
+        let mut search = Search::default();
         for filled in self.grid.cells.values() {
             let (west, east) = filled.span.ends();
             let middle = (i64::from(filled.span.south) + i64::from(filled.span.north)) as f64 / 2.0 / SCALE;
-            match nearest(middle, degrees((west + east) / 2)) {
+            match search.nearest(middle, degrees((west + east) / 2)) {
                 Some((town, _)) => *counts.entry((town.country, town.region)).or_default() += filled.points,
                 None => unplaced += filled.points,
             }

@@ -45,7 +45,7 @@ impl Coverage {
         let mut next = || words.next().flatten();
         let (points, outside) = (next()? as u64, next()? as u64);
         let resolution = Resolution::try_from(u8::try_from(next()?).ok()?).ok()?;
-        let mut grid = Grid { resolution, cells: Default::default() };
+        let mut grid = Grid::new(resolution, Default::default());
         for _ in 0..next()? {
             let cell = CellIndex::try_from(next()? as u64).ok()?;
             let points = next()? as u64;

@@ -88,23 +88,83 @@ impl Gazetteer {
 
 /// The nearest town within 100 kilometres, and its distance in metres.
 pub fn nearest(latitude: f64, longitude: f64) -> Option<(Town, f64)> {
-    let gazetteer = &*GAZETTEER;
-    let row = (latitude + 90.0).floor().clamp(0.0, 179.0) as i64;
-    let column = (longitude + 180.0).floor().clamp(0.0, 359.0) as i64;
-    // A degree of latitude is 111 km; one of longitude shrinks towards the poles.
-    let reach = ((0.91 / ((latitude.abs() + 1.0).min(89.0) * PI / 180.0).cos()).ceil() as i64).min(180);
-    let mut best: Option<(usize, f64)> = None;
-    for row in (row - 1).max(0)..=(row + 1).min(179) {
-        for column in column - reach..=column + reach {
-            for index in gazetteer.square(row as usize, column.rem_euclid(360) as usize) {
-                let metres = distance_metres((latitude, longitude), gazetteer.position(index));
-                if best.is_none_or(|(_, least)| metres < least) {
-                    best = Some((index, metres));
+    Search::default().nearest(latitude, longitude)
+}
+
+/// Looks for the nearest towns of many places. From place to place it remembers the town, because the next place most
+/// likely lies near: no other town is worth a look unless it may lie nearer.
+#[derive(Debug, Default)]
+pub(crate) struct Search {
+    before: Option<usize>,
+}
+
+impl Search {
+    /// As [`nearest`] has it.
+    pub(crate) fn nearest(&mut self, latitude: f64, longitude: f64) -> Option<(Town, f64)> {
+        let gazetteer = &*GAZETTEER;
+        let here = (latitude, longitude);
+        let row = (latitude + 90.0).floor().clamp(0.0, 179.0) as i64;
+        let column = (longitude + 180.0).floor().clamp(0.0, 359.0) as i64;
+        // A degree of latitude is 111 km; one of longitude shrinks towards the poles.
+        let reach = ((0.91 / ((latitude.abs() + 1.0).min(89.0) * PI / 180.0).cos()).ceil() as i64).min(180);
+        let mut bound = Bound::new(here, FAR_METRES);
+        if let Some(before) = self.before {
+            bound.tighten(distance_metres(here, gazetteer.position(before)));
+        }
+        let mut best: Option<(usize, f64)> = None;
+        for row in (row - 1).max(0)..=(row + 1).min(179) {
+            for column in column - reach..=column + reach {
+                for index in gazetteer.square(row as usize, column.rem_euclid(360) as usize) {
+                    let there = gazetteer.position(index);
+                    if bound.is_beyond(there) {
+                        continue;
+                    }
+                    let metres = distance_metres(here, there);
+                    if best.is_none_or(|(_, least)| metres < least) {
+                        best = Some((index, metres));
+                        bound.tighten(metres);
+                    }
                 }
             }
         }
+        let (index, metres) = best.filter(|(_, metres)| *metres <= FAR_METRES)?;
+        self.before = Some(index);
+        Some((gazetteer.town(index), metres))
     }
-    best.filter(|(_, metres)| *metres <= FAR_METRES).map(|(index, metres)| (gazetteer.town(index), metres))
+}
+
+/// A distance around a place, beyond which most others surely are at a glance.
+struct Bound {
+    latitude: f64,
+    longitude: f64,
+    cosine: f64,
+    /// The square of the sine of half of the angle, and a little more.
+    limit: f64,
+}
+
+impl Bound {
+    fn new((latitude, longitude): (f64, f64), metres: f64) -> Self {
+        let cosine = latitude.to_radians().cos();
+        let mut bound = Self { latitude, longitude, cosine, limit: f64::INFINITY };
+        bound.tighten(metres);
+        bound
+    }
+
+    fn tighten(&mut self, metres: f64) {
+        let limit = (metres / (2.0 * EARTH_METRES)).min(PI / 2.0).sin().powi(2);
+        self.limit = self.limit.min(limit * (1.0 + 1e-9) + 1e-18);
+    }
+
+    /// Tells whether a place is surely farther, without a sine: that of half of an angle is at least so much of it.
+    fn is_beyond(&self, (latitude, longitude): (f64, f64)) -> bool {
+        let north = (latitude - self.latitude).abs().to_radians();
+        let degrees = (longitude - self.longitude).abs();
+        let east = degrees.min(360.0 - degrees).to_radians();
+        let least = |angle: f64| (angle / 2.0).powi(2) * if angle < 0.2 { 0.996 } else { 0.405 };
+        // No cosine changes by more than its angle.
+        let cosine = (self.cosine - north).max(0.0);
+        least(north) + self.cosine * cosine * least(east) > self.limit
+    }
 }
 
 /// The most populous town of a name, in whatever spelling.
@@ -186,6 +246,27 @@ mod tests {
         // Taveuni lies on both sides of the date line.
         assert_eq!(nearest(-16.8, -179.99).map(|(town, _)| town.country), Some("FJ"));
         assert_eq!(nearest(-40.0, -120.0), None);
+    }
+
+    /// Looks at every town.
+    fn plainly_nearest(latitude: f64, longitude: f64) -> Option<f64> {
+        let towns = 0..GAZETTEER.places.len() / PLACE;
+        let metres = towns.map(|index| distance_metres((latitude, longitude), GAZETTEER.position(index)));
+        metres.min_by(f64::total_cmp).filter(|metres| *metres <= FAR_METRES)
+    }
+
+    #[test]
+    fn a_search_finds_what_a_look_at_every_town_finds() {
+        let mut search = Search::default();
+        for place in 0..200 {
+            let (latitude, longitude) =
+                (f64::from(place * 7_919 % 1_800) / 10.0 - 90.0, f64::from(place * 104_729 % 3_600) / 10.0 - 180.0);
+            // A place far off, then some near each other.
+            for (latitude, longitude) in [(latitude, longitude), (46.0 + latitude / 30.0, 8.0 + longitude / 60.0)] {
+                let found = search.nearest(latitude, longitude).map(|(_, metres)| metres);
+                assert_eq!(found, plainly_nearest(latitude, longitude), "{latitude} {longitude}");
+            }
+        }
     }
 
     #[test]

@@ -38,40 +38,58 @@ const DIRECTIONS: [(i64, i64); 32] = [
     (98, -20),
 ];
 
+const AS_DOUBLES: [(f64, f64); DIRECTIONS.len()] = {
+    let mut doubles = [(0.0, 0.0); DIRECTIONS.len()];
+    let mut index = 0;
+    while index < DIRECTIONS.len() {
+        doubles[index] = (DIRECTIONS[index].0 as f64, DIRECTIONS[index].1 as f64);
+        index += 1;
+    }
+    doubles
+};
+
 /// The outermost points, with longitudes counted from -180 and from 0 degrees.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Hull {
-    plain: Vec<(i64, i64)>,
-    turned: Vec<(i64, i64)>,
+    plain: Outermost,
+    turned: Outermost,
+}
+
+/// The outermost point in each direction, and how far out it is; sums of such whole numbers are exact as doubles.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Outermost {
+    points: Vec<(i64, i64)>,
+    reaches: [f64; DIRECTIONS.len()],
 }
 
 impl Hull {
     pub(super) fn add(&mut self, position: Position) {
         let latitude = i64::from(position.latitude);
-        outermost(&mut self.plain, (i64::from(position.longitude), latitude));
-        outermost(&mut self.turned, (position.turned(), latitude));
+        self.plain.add((i64::from(position.longitude), latitude));
+        self.turned.add((position.turned(), latitude));
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
-        other.plain.iter().for_each(|point| outermost(&mut self.plain, *point));
-        other.turned.iter().for_each(|point| outermost(&mut self.turned, *point));
+        other.plain.points.iter().for_each(|point| self.plain.add(*point));
+        other.turned.points.iter().for_each(|point| self.turned.add(*point));
     }
 
     /// The outermost points, longitudes from -180 and from 0.
     pub(super) fn parts(&self) -> [&[(i64, i64)]; 2] {
-        [&self.plain, &self.turned]
+        [&self.plain.points, &self.turned.points]
     }
 
     /// A hull of such points; nothing when they are not as many as there are directions.
     pub(super) fn of(plain: Vec<(i64, i64)>, turned: Vec<(i64, i64)>) -> Option<Self> {
         let fits = |part: &[(i64, i64)]| part.is_empty() || part.len() == DIRECTIONS.len();
-        (plain.len() == turned.len() && fits(&plain)).then_some(Self { plain, turned })
+        (plain.len() == turned.len() && fits(&plain))
+            .then(|| Self { plain: Outermost::of(plain), turned: Outermost::of(turned) })
     }
 
     /// The corners, counterclockwise, and how far beyond it a point may lie, in units of latitude; longitudes counted from
     /// 0 where the points cross the date line.
     pub(super) fn corners(&self, crosses: bool) -> (Vec<(i64, i64)>, f64) {
-        let points = if crosses { &self.turned } else { &self.plain };
+        let points = if crosses { &self.turned.points } else { &self.plain.points };
         let mut corners: Vec<(i64, i64)> = Vec::new();
         for point in points {
             if corners.last() != Some(point) && corners.first() != Some(point) {
@@ -82,17 +100,42 @@ impl Hull {
     }
 }
 
-fn outermost(points: &mut Vec<(i64, i64)>, point: (i64, i64)) {
-    if points.is_empty() {
-        points.resize(DIRECTIONS.len(), point);
-        return;
+impl Outermost {
+    fn of(points: Vec<(i64, i64)>) -> Self {
+        let mut reaches = [0.0; DIRECTIONS.len()];
+        for ((reach, point), direction) in reaches.iter_mut().zip(&points).zip(AS_DOUBLES) {
+            *reach = reach_of(*point, direction);
+        }
+        Self { points, reaches }
     }
-    for (best, (x, y)) in points.iter_mut().zip(DIRECTIONS) {
-        let reach = |(a, b): (i64, i64)| a * x + b * y;
-        if reach(point) > reach(*best) || reach(point) == reach(*best) && point < *best {
-            *best = point;
+
+    fn add(&mut self, point: (i64, i64)) {
+        if self.points.is_empty() {
+            *self = Self::of(vec![point; DIRECTIONS.len()]);
+            return;
+        }
+        // Nearly every point lies inside: one look at all directions at once tells.
+        let mut outside = false;
+        for (best, direction) in self.reaches.iter().zip(AS_DOUBLES) {
+            outside |= reach_of(point, direction) >= *best;
+        }
+        if outside {
+            self.widen(point);
         }
     }
+
+    fn widen(&mut self, point: (i64, i64)) {
+        for ((best, reach), direction) in self.points.iter_mut().zip(&mut self.reaches).zip(AS_DOUBLES) {
+            let further = reach_of(point, direction);
+            if further > *reach || further == *reach && point < *best {
+                (*best, *reach) = (point, further);
+            }
+        }
+    }
+}
+
+fn reach_of(point: (i64, i64), direction: (f64, f64)) -> f64 {
+    point.0 as f64 * direction.0 + point.1 as f64 * direction.1
 }
 
 /// All points lie below the lines through the outermost ones; between two of those, none is farther out than where their
