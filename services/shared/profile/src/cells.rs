@@ -107,15 +107,16 @@ impl Cells {
     }
 
     /// The cells in the order of their first occurrence, with their texts.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Cell, &str)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Cell, &str)> + Clone {
         self.cells.iter().map(|cell| (cell, self.text(cell)))
     }
 
-    /// Forgets all cells and keeps the memory.
-    pub(crate) fn clear(&mut self) {
+    /// Forgets all cells and keeps the memory for `room` others; a small table stays near the processor.
+    pub(crate) fn clear(&mut self, room: usize) {
         self.cells.clear();
         self.texts.clear();
-        self.slots.fill(0);
+        self.slots.clear();
+        self.slots.resize((2 * room).next_power_of_two().max(64), 0);
     }
 
     /// Gives back memory that is not used.

@@ -119,11 +119,7 @@ fn divided(points: &[Point]) -> (Vec<Range>, f64) {
     let mut best: Vec<Vec<(f64, usize)>> = vec![(0..=n).map(|end| (costs.between(0, end), 0)).collect()];
     while best.len() < MOST.min(n) && best[best.len() - 1][n].0 > UNEXPLAINED * all {
         let before = &best[best.len() - 1];
-        let level = (0..=n).map(|end| {
-            let starts = (1..end.max(1)).map(|start| (before[start].0 + costs.between(start, end), start));
-            starts.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((before[end].0, 0))
-        });
-        best.push(level.collect());
+        best.push((0..=n).map(|end| costs.last_cluster(before, end)).collect());
     }
     let unexplained = best[best.len() - 1][n].0;
     let mut ranges = Vec::new();
@@ -144,6 +140,8 @@ fn divided(points: &[Point]) -> (Vec<Range>, f64) {
 struct Costs {
     /// Sums up to each point: of weights, of weighted values, of weighted squares, all around the overall mean.
     sums: Vec<(f64, f64, f64)>,
+    /// More than rounding adds to a cost.
+    rounding: f64,
 }
 
 impl Costs {
@@ -158,7 +156,26 @@ impl Costs {
             so_far.2 += point.weight * value * value;
             sums.push(so_far);
         }
-        Self { sums }
+        // Each cost is a difference of two sums of squares.
+        Self { sums, rounding: 1e-9 * so_far.2 }
+    }
+
+    /// The least cost of the points up to `end` with one cluster more than `before` has, and where that begins: the
+    /// first of several such places.
+    fn last_cluster(&self, before: &[(f64, usize)], end: usize) -> (f64, usize) {
+        let mut best = (before[end].0, 0);
+        for start in (1..end).rev() {
+            let cost = self.between(start, end);
+            // A cluster that is longer costs more, but for rounding.
+            if best.1 > 0 && cost > best.0 * (1.0 + 1e-9) + self.rounding {
+                break;
+            }
+            let cost = before[start].0 + cost;
+            if best.1 == 0 || cost <= best.0 {
+                best = (cost, start);
+            }
+        }
+        best
     }
 
     fn between(&self, start: usize, end: usize) -> f64 {

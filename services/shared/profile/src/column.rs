@@ -1,5 +1,7 @@
 //! What is remembered of one column while its cells go by.
 
+use std::borrow::Cow;
+
 use arrow::array::{Array, StringArray};
 use sketch::{Corrupt, Counted, Distinct, DistinctSample, Frequent, Reader, Writer, hash};
 
@@ -8,7 +10,7 @@ use crate::cell::{Kind, Value, classify};
 use crate::cells::{CELL_BYTES, Cell, Cells};
 use crate::figures::{Figures, has_leading_zero};
 use crate::native::Native;
-use crate::normal::normal_hash;
+use crate::normal::{normal_hash, trimmed};
 use crate::order::Order;
 use crate::rows::RowHashes;
 
@@ -197,11 +199,11 @@ impl Column {
     /// Counts a cell and tells its place.
     fn add_text(&mut self, text: &str, row: u64) -> usize {
         let hash = hash(text.as_bytes());
-        let slot = match self.known(hash, row, |_| text.into()) {
+        let slot = match self.known(hash, row, |_| text) {
             Ok(place) => return place,
             Err(slot) => slot,
         };
-        let trimmed = text.trim();
+        let trimmed = trimmed(text);
         let (kind, value) = match self.form {
             Form::Text { decimal_comma } => classify(trimmed, decimal_comma),
             _ => (Kind::Text, Value::Nothing),
@@ -225,7 +227,7 @@ impl Column {
     }
 
     /// Counts a cell that was seen before and tells its place, or the slot that it would take.
-    fn known(&mut self, hash: u64, row: u64, text: impl FnOnce(Value) -> Box<str>) -> Result<usize, usize> {
+    fn known<T: AsRef<str>>(&mut self, hash: u64, row: u64, text: impl FnOnce(Value) -> T) -> Result<usize, usize> {
         let place = match self.last.filter(|last| self.cells.get(*last).hash == hash) {
             Some(last) => last,
             None => self.cells.find(hash)?,
@@ -233,7 +235,7 @@ impl Column {
         let cell = self.cells.count(place, 1);
         let (kind, value) = (cell.kind, cell.value);
         if self.open >> kind as u32 & 1 == 1 {
-            self.remember(kind, row, &text(value));
+            self.remember(kind, row, text(value).as_ref());
         }
         self.follow(place, kind, value);
         Ok(place)
@@ -246,7 +248,7 @@ impl Column {
         }
         let place = self.cells.insert(slot, cell, text.unwrap_or_default());
         if self.open >> cell.kind as u32 & 1 == 1 {
-            let text = text.map_or_else(|| self.text(&cell, ""), Box::from);
+            let text = text.map_or_else(|| self.text(&cell, ""), Cow::Borrowed);
             self.remember(cell.kind, row, &text);
         }
         self.follow(place, cell.kind, cell.value);
@@ -293,7 +295,7 @@ impl Column {
         };
         beyond.absorb(&cells, self.form);
         self.beyond = Some(beyond);
-        cells.clear();
+        cells.clear(self.room());
         self.cells = cells;
         self.last = None;
     }
@@ -350,7 +352,7 @@ impl Column {
     }
 
     /// The text of a cell, rendered where it came as a value.
-    pub(crate) fn text(&self, cell: &Cell, kept: &str) -> Box<str> {
+    pub(crate) fn text<'t>(&self, cell: &Cell, kept: &'t str) -> Cow<'t, str> {
         text_of(self.form, cell, kept)
     }
 
@@ -487,19 +489,19 @@ pub(crate) fn is_stray(cell: &Cell) -> bool {
 fn counted(
     cells: &Cells,
     form: Form,
-    chosen: impl Fn(&Cell) -> bool,
-) -> impl Iterator<Item = Counted<impl FnOnce() -> Box<str>>> {
+    chosen: impl Fn(&Cell) -> bool + Copy,
+) -> impl Iterator<Item = Counted<impl FnOnce() -> Box<str>>> + Clone {
     cells.iter().filter(move |(cell, _)| chosen(cell)).map(move |(cell, text)| Counted {
         hash: cell.hash,
         count: cell.count,
-        text: move || text_of(form, cell, text),
+        text: move || text_of(form, cell, text).into(),
     })
 }
 
-fn text_of(form: Form, cell: &Cell, kept: &str) -> Box<str> {
+fn text_of<'t>(form: Form, cell: &Cell, kept: &'t str) -> Cow<'t, str> {
     match form {
-        Form::Native(native) => native.render(cell.value),
-        Form::Text { .. } | Form::Declared => kept.into(),
+        Form::Native(native) => Cow::Owned(native.render(cell.value).into_string()),
+        Form::Text { .. } | Form::Declared => Cow::Borrowed(kept),
     }
 }
 

@@ -74,9 +74,10 @@ pub(crate) fn parse(text: &str) -> Option<Moment> {
     cursor.rest.is_empty().then_some(Moment::Stamp { day, micros: time - zone, zoned })
 }
 
-/// `2000-01-02` and `2000-01-02 03:04:05`, which most dates of most files look like.
+/// `2000-01-02`, `2000-01-02 03:04:05` and `2000-01-02T03:04:05Z`, which most dates of most files look like.
 fn usual(text: &[u8]) -> Option<Moment> {
-    if !matches!(text.len(), 10 | 19) || text[4] != b'-' || text[7] != b'-' {
+    let zoned = text.len() == 20 && text[19] == b'Z';
+    if !(zoned || matches!(text.len(), 10 | 19)) || text[4] != b'-' || text[7] != b'-' {
         return None;
     }
     let day = days(two(text, 0)? * 100 + two(text, 2)?, two(text, 5)?, two(text, 8)?)?;
@@ -89,7 +90,7 @@ fn usual(text: &[u8]) -> Option<Moment> {
     let (hour, minute, second) = (two(text, 11)?, two(text, 14)?, two(text, 17)?);
     let good = hour < 24 && minute < 60 && second <= 60;
     let micros = (hour * 3_600 + minute * 60 + second) * SECOND;
-    good.then_some(Moment::Stamp { day: Dated::Fixed(day), micros, zoned: false })
+    good.then_some(Moment::Stamp { day: Dated::Fixed(day), micros, zoned })
 }
 
 fn two(text: &[u8], at: usize) -> Option<i64> {

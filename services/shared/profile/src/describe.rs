@@ -16,13 +16,19 @@ use crate::tokens;
 const TOP_VALUES: usize = 20;
 
 /// A column's message, with its numbers for what else is told of them.
-pub(crate) struct Described {
+pub(crate) struct Described<'a> {
     pub(crate) profile: ColumnProfile,
-    pub(crate) spectrum: Option<Spectrum>,
+    pub(crate) spectrum: Option<Spectrum<'a>>,
 }
 
 /// Describes a column; `width` is how many there are.
-pub(crate) fn column(index: usize, name: &str, summary: &Summary<'_>, decision: &Decision, width: usize) -> Described {
+pub(crate) fn column<'a>(
+    index: usize,
+    name: &str,
+    summary: &'a Summary<'_>,
+    decision: &Decision,
+    width: usize,
+) -> Described<'a> {
     let spectrum = summary.spectrum(&decision.slots);
     let misfit = |kind: Kind| !decision.fits(kind) && !matches!(kind, Kind::Token | Kind::Blank);
     let misfits: u64 = Kind::ALL.iter().filter(|kind| misfit(**kind)).map(|kind| summary.figures.count(*kind)).sum();
@@ -106,8 +112,8 @@ fn uniqueness(summary: &Summary<'_>) -> Option<Uniqueness> {
         let share = single as f64 / all as f64;
         return (all > 0).then(|| once(share, share, share, true));
     }
-    let sample = summary.sampled();
-    let single = sample.iter().filter(|value| value.count == 1).count() as u64;
+    let sample = summary.sample.entries();
+    let single = sample.iter().filter(|(_, count, _)| *count == 1).count() as u64;
     let interval = sketch::share(single, sample.len() as u64);
     (!sample.is_empty()).then(|| once(interval.value, interval.low, interval.high, false))
 }

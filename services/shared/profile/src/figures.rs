@@ -1,5 +1,7 @@
 //! What adds up over the cells of a column, whatever its type turns out to be.
 
+use std::borrow::Cow;
+
 use sketch::{Corrupt, Reader, Writer};
 
 use crate::cell::{Kind, Value};
@@ -189,10 +191,10 @@ impl Figures {
     }
 
     /// The merged summary of some slots; nothing when all are empty.
-    pub(crate) fn merged(&self, slots: &[Slot]) -> Option<Spread> {
+    pub(crate) fn merged(&self, slots: &[Slot]) -> Option<Cow<'_, Spread>> {
         let mut filled = slots.iter().filter_map(|slot| self.spreads[*slot as usize].as_deref());
-        let mut merged = filled.next()?.clone();
-        filled.for_each(|spread| merged.merge(spread));
+        let mut merged = Cow::Borrowed(filled.next()?);
+        filled.for_each(|spread| merged.to_mut().merge(spread));
         Some(merged)
     }
 

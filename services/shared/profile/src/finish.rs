@@ -103,8 +103,8 @@ fn finish_column(layout: &Layout, partial: &Partial, index: usize, options: &Opt
         summary.keep_tokens();
     }
     let Described { profile, spectrum } = describe::column(index, name, &summary, &decision, layout.names.len());
-    let sampled = summary.sampled();
-    let sample: Vec<(&str, u64)> = sampled.iter().map(|value| (value.text.as_ref(), value.count)).collect();
+    let entries = summary.sample.entries();
+    let sample: Vec<(&str, u64)> = entries.iter().map(|(_, count, text)| (*text, *count)).collect();
     Finished {
         coverage: time::coverage(name, &decision, &summary, spectrum.as_ref()),
         warnings: column_warnings(name, &summary, &decision),
@@ -277,11 +277,11 @@ fn part(origin: &Origin) -> ProfilePart {
 }
 
 fn value_sketch(sample: &DistinctSample) -> ValueSketch {
-    let values = sample.values();
+    let entries = sample.entries();
     ValueSketch {
         limit: sample.limit(),
-        hashes: values.iter().map(|value| value.hash).collect(),
-        counts: values.iter().map(|value| signed(value.count)).collect(),
+        hashes: entries.iter().map(|(hash, ..)| *hash).collect(),
+        counts: entries.iter().map(|(_, count, _)| signed(*count)).collect(),
     }
 }
 

@@ -25,9 +25,9 @@ pub(crate) fn candidates(layout: &Layout, partial: &Partial, columns: &[ColumnPr
         if single[*a] || single[*b] || !complete(*a) || !complete(*b) {
             continue;
         }
-        let values = sample.values();
-        if values.iter().all(|value| value.count == 1) {
-            let bound = 1.0 - sketch::share(values.len() as u64, values.len() as u64).low;
+        let entries = sample.entries();
+        if entries.iter().all(|(_, count, _)| *count == 1) {
+            let bound = 1.0 - sketch::share(entries.len() as u64, entries.len() as u64).low;
             keys.push(key(&[&layout.names[*a], &layout.names[*b]], sample.share() >= 1.0, bound));
         }
     }

@@ -1,7 +1,7 @@
 //! One form for values that people write in several ways.
 
 use sketch::{hash, mix};
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
 use crate::cell::{Kind, Value};
 use crate::number::decimal_to_f64;
@@ -28,18 +28,28 @@ pub(crate) fn normal_hash(text: &str, kind: Kind, value: Value, scratch: &mut St
 
 /// Hashes the normalised form of a text.
 pub(crate) fn text_hash(text: &str, scratch: &mut String) -> u64 {
-    let text = text.trim();
-    if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+    let text = trimmed(text);
+    // Without an early end, so that many bytes are looked at at once.
+    if !text.bytes().fold(false, |odd, byte| odd | !byte.is_ascii() | byte.is_ascii_uppercase()) {
         return hash(text.as_bytes());
     }
     scratch.clear();
     if text.is_ascii() {
         scratch.push_str(text);
         scratch.make_ascii_lowercase();
+    } else if is_nfkc_quick(text.chars()) == IsNormalized::Yes {
+        scratch.extend(text.chars().flat_map(char::to_lowercase));
     } else {
         scratch.extend(text.nfkc().flat_map(char::to_lowercase));
     }
     hash(scratch.as_bytes())
+}
+
+/// A text without the white space around it; most have none.
+pub(crate) fn trimmed(text: &str) -> &str {
+    let bytes = text.as_bytes();
+    let bare = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
+    if bare(bytes.first()) && bare(bytes.last()) { text } else { text.trim() }
 }
 
 fn is_code(text: &str) -> bool {

@@ -13,7 +13,7 @@ const POINTS_OF_WIDE: usize = 48;
 const WIDE: usize = 500;
 
 /// Sums up numbers; instants and spans count in seconds.
-pub(crate) fn summary(kind: StructuralType, spectrum: &Spectrum, width: usize) -> Option<NumericSummary> {
+pub(crate) fn summary(kind: StructuralType, spectrum: &Spectrum<'_>, width: usize) -> Option<NumericSummary> {
     let (moments, sums) = (&spectrum.spread.moments, &spectrum.spread.sums);
     let (min, max) = (moments.min()?, moments.max()?);
     let values = spectrum.values(&RANKS);

@@ -10,7 +10,7 @@ use crate::cell::Value;
 /// How each cell of a run compares with the one before it, by text and by value.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Order {
-    pub(crate) text: Trend<Box<str>>,
+    pub(crate) text: Trend<String>,
     pub(crate) value: Trend<Value>,
 }
 
@@ -93,9 +93,10 @@ impl Order {
             match &mut self.text.ends {
                 None => self.text.ends = Some((text.into(), text.into())),
                 Some((_, last)) => {
-                    let step = last.as_ref().cmp(text);
+                    let step = last.as_str().cmp(text);
                     if step != Ordering::Equal {
-                        *last = text.into();
+                        last.clear();
+                        last.push_str(text);
                     }
                     self.text.note(Some(step));
                 }
@@ -134,7 +135,7 @@ impl Order {
     }
 
     pub(crate) fn decode(from: &mut Reader<'_>) -> Result<Self, Corrupt> {
-        let text = Trend::decode(from, |from| from.text().map(Box::from))?;
+        let text = Trend::decode(from, |from| from.text().map(str::to_owned))?;
         Ok(Self { text, value: Trend::decode(from, Value::decode)? })
     }
 }

@@ -1,6 +1,8 @@
 //! A column once all its cells are known.
 
-use sketch::{DistinctSample, Estimate, Frequent, Sampled, TopValue, at_ranks};
+use std::borrow::Cow;
+
+use sketch::{DistinctSample, Estimate, Frequent, TopValue, at_ranks};
 
 use crate::budget::Budget;
 use crate::cell::{Kind, Value, classify};
@@ -12,17 +14,18 @@ use crate::spread::Spread;
 /// All figures of a column, and whether they are exact.
 pub(crate) struct Summary<'a> {
     pub(crate) column: &'a Column,
-    pub(crate) figures: Figures,
-    /// Values of a column of text that are missing in any other.
-    tokens_kept: bool,
+    pub(crate) figures: Cow<'a, Figures>,
+    /// Values of a column of text that are missing in any other, while they count as values.
+    tokens_kept: Option<Vec<(Box<str>, u64)>>,
     distinct: Estimate,
-    frequent: Frequent,
-    pub(crate) sample: DistinctSample,
+    /// Nothing where all distinct cells are known.
+    frequent: Option<Cow<'a, Frequent>>,
+    pub(crate) sample: Cow<'a, DistinctSample>,
 }
 
 /// Numbers or instants, by rank.
-pub(crate) struct Spectrum {
-    pub(crate) spread: Spread,
+pub(crate) struct Spectrum<'a> {
+    pub(crate) spread: Cow<'a, Spread>,
     /// By rising value, each with how many it stands for.
     pub(crate) weighted: Vec<(f64, u64)>,
     /// How far a rank may be off, 0 to 1; 0 when `weighted` is all there is.
@@ -34,38 +37,40 @@ impl<'a> Summary<'a> {
         match column.beyond() {
             Some(beyond) => Self {
                 column,
-                figures: beyond.figures.clone(),
-                tokens_kept: false,
+                figures: Cow::Borrowed(&beyond.figures),
+                tokens_kept: None,
                 distinct: beyond.distinct.estimate(),
-                frequent: beyond.frequent.clone(),
-                sample: beyond.sample.clone(),
+                frequent: Some(Cow::Borrowed(&beyond.frequent)),
+                sample: Cow::Borrowed(&beyond.sample),
             },
             None => Self::exact(column),
         }
     }
 
     fn exact(column: &'a Column) -> Self {
-        let count = column.cells().len();
         // Quantiles come from the cells themselves.
         let mut figures = Figures::new(8);
-        let mut frequent = Frequent::new(count + crate::figures::TOKENS);
         let mut sample = DistinctSample::new(Budget::SAMPLE);
         let is_text = !matches!(column.form(), Form::Native(_));
+        let mut distinct = 0;
         for (cell, kept) in column.cells().iter() {
             figures.add(cell, is_text.then_some(kept));
-            if is_value(cell) && sample.wants(cell.normal) {
-                sample.offer(cell.normal, cell.count, &column.text(cell, kept));
+            if is_value(cell) {
+                distinct += 1;
+                if sample.wants(cell.normal) {
+                    sample.offer(cell.normal, cell.count, &column.text(cell, kept));
+                }
             }
         }
         figures.settle();
-        let values = || column.cells().iter().filter(|(cell, _)| is_value(cell));
-        frequent.absorb(values().map(|(cell, kept)| sketch::Counted {
-            hash: cell.hash,
-            count: cell.count,
-            text: move || column.text(cell, kept),
-        }));
-        let distinct = Estimate::exact(values().count() as u64);
-        Self { column, figures, tokens_kept: false, distinct, frequent, sample }
+        Self {
+            column,
+            figures: Cow::Owned(figures),
+            tokens_kept: None,
+            distinct: Estimate::exact(distinct),
+            frequent: None,
+            sample: Cow::Owned(sample),
+        }
     }
 
     /// Tells whether every figure is exact, because all distinct cells are known.
@@ -75,30 +80,37 @@ impl<'a> Summary<'a> {
 
     /// Counts tokens as values, once the column is known to be text.
     pub(crate) fn keep_tokens(&mut self) {
-        self.tokens_kept = true;
+        if self.figures.tokens.is_empty() {
+            self.tokens_kept = Some(Vec::new());
+            return;
+        }
         let mut scratch = String::new();
-        let tokens = std::mem::take(&mut self.figures.tokens);
+        let figures = self.figures.to_mut();
+        let tokens = std::mem::take(&mut figures.tokens);
         for (token, count) in &tokens {
-            self.figures.measure(token, Lengths::of_text(token, *count));
-            self.sample.offer(crate::normal::text_hash(token, &mut scratch), *count, token);
+            figures.measure(token, Lengths::of_text(token, *count));
+            self.sample.to_mut().offer(crate::normal::text_hash(token, &mut scratch), *count, token);
         }
         self.distinct.value += tokens.len() as f64;
-        self.frequent.absorb(tokens.iter().map(|(token, count)| sketch::Counted {
-            hash: sketch::hash(token.as_bytes()),
-            count: *count,
-            text: || token.clone(),
-        }));
+        if let Some(frequent) = &mut self.frequent {
+            frequent.to_mut().absorb(tokens.iter().map(|(token, count)| sketch::Counted {
+                hash: sketch::hash(token.as_bytes()),
+                count: *count,
+                text: || token.clone(),
+            }));
+        }
+        self.tokens_kept = Some(tokens);
     }
 
     /// Cells with a value.
     pub(crate) fn present(&self) -> u64 {
-        let tokens = if self.tokens_kept { 0 } else { self.figures.count(Kind::Token) };
+        let tokens = if self.tokens_kept.is_some() { 0 } else { self.figures.count(Kind::Token) };
         self.figures.present() - tokens
     }
 
     /// Cells without one.
     pub(crate) fn missing(&self) -> u64 {
-        let tokens = if self.tokens_kept { 0 } else { self.figures.count(Kind::Token) };
+        let tokens = if self.tokens_kept.is_some() { 0 } else { self.figures.count(Kind::Token) };
         self.column.missing + self.figures.count(Kind::Blank) + tokens
     }
 
@@ -132,22 +144,47 @@ impl<'a> Summary<'a> {
 
     /// How often each value occurs, where all are known.
     pub(crate) fn counts(&self) -> impl Iterator<Item = u64> {
-        let tokens = self.tokens_kept;
+        let tokens = self.tokens_kept.is_some();
         let kept = move |cell: &Cell| is_value(cell) || tokens && cell.kind == Kind::Token;
         self.column.cells().iter().filter(move |(cell, _)| kept(cell)).map(|(cell, _)| cell.count)
     }
 
+    /// The most frequent values: by falling count, then by text.
     pub(crate) fn top(&self, limit: usize) -> Vec<TopValue> {
-        self.frequent.top(limit)
+        match &self.frequent {
+            Some(frequent) => frequent.top(limit),
+            None => self.exact_top(limit),
+        }
     }
 
-    /// The sample of distinct values, by rising hash.
-    pub(crate) fn sampled(&self) -> Vec<Sampled> {
-        self.sample.values()
+    fn exact_top(&self, limit: usize) -> Vec<TopValue> {
+        let tokens = self.tokens_kept.iter().flatten();
+        let values = || self.column.cells().iter().filter(|(cell, _)| is_value(cell));
+        let mut counts: Vec<u64> = tokens.clone().map(|(_, count)| *count).collect();
+        counts.extend(values().map(|(cell, _)| cell.count));
+        // Texts are made of those values alone that may be among the first.
+        let least = match counts.len().checked_sub(limit.max(1)) {
+            Some(beyond) => *counts.select_nth_unstable(beyond).1,
+            None => 0,
+        };
+        let mut found: Vec<(u64, Cow<'_, str>)> = tokens
+            .filter(|(_, count)| *count >= least)
+            .map(|(token, count)| (*count, Cow::Borrowed(token.as_ref())))
+            .collect();
+        let often = values().filter(|(cell, _)| cell.count >= least);
+        found.extend(often.map(|(cell, kept)| (cell.count, self.column.text(cell, kept))));
+        let order = |a: &(u64, Cow<'_, str>), b: &(u64, Cow<'_, str>)| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1));
+        if limit < found.len() {
+            found.select_nth_unstable_by(limit, order);
+            found.truncate(limit);
+        }
+        found.sort_by(order);
+        let top = |(count, text): (u64, Cow<'_, str>)| TopValue { text: text.into_owned(), count, count_error: 0 };
+        found.into_iter().map(top).collect()
     }
 
     /// The numbers of some slots; nothing when there are none.
-    pub(crate) fn spectrum(&self, slots: &[Slot]) -> Option<Spectrum> {
+    pub(crate) fn spectrum(&self, slots: &[Slot]) -> Option<Spectrum<'_>> {
         let spread = self.figures.merged(slots)?;
         if !self.is_exact() {
             let (weighted, rank_error) = (spread.quantiles.weighted(), spread.quantiles.rank_error());
@@ -161,7 +198,7 @@ impl<'a> Summary<'a> {
     }
 }
 
-impl Spectrum {
+impl Spectrum<'_> {
     /// The values at ranks, each 0 to 1.
     pub(crate) fn values(&self, ranks: &[f64]) -> Vec<f64> {
         at_ranks(&self.weighted, ranks)

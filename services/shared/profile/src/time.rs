@@ -27,7 +27,7 @@ pub(crate) fn coverage(
     name: &str,
     decision: &Decision,
     summary: &Summary<'_>,
-    spectrum: Option<&Spectrum>,
+    spectrum: Option<&Spectrum<'_>>,
 ) -> Option<TemporalCoverage> {
     let spectrum = spectrum?;
     let kind = decision.structural_type;
@@ -54,7 +54,7 @@ pub(crate) fn coverage(
 }
 
 /// The span of years, and the first instants of each.
-fn years(name: &str, spectrum: &Spectrum) -> Option<((i64, i64), Vec<f64>)> {
+fn years(name: &str, spectrum: &Spectrum<'_>) -> Option<((i64, i64), Vec<f64>)> {
     debug_assert!(spectrum.spread.micros.is_none());
     let moments = &spectrum.spread.moments;
     let (first, last) = (moments.min()?, moments.max()?);

@@ -33,7 +33,7 @@ const LEAST_COUNT: u64 = 3;
 const ONE_OF: u64 = 1_000;
 
 /// Everything in a column that stands for missing values, or may.
-pub(crate) fn tokens(summary: &Summary<'_>, decision: &Decision, spectrum: Option<&Spectrum>) -> Vec<NullToken> {
+pub(crate) fn tokens(summary: &Summary<'_>, decision: &Decision, spectrum: Option<&Spectrum<'_>>) -> Vec<NullToken> {
     let token = |value: &str, count: u64, evidence: NullTokenEvidence| NullToken {
         value: value.to_owned(),
         count: signed(count),
@@ -65,7 +65,7 @@ fn is_number(kind: StructuralType) -> bool {
 }
 
 /// Tells whether a number is the least or the greatest, and further from the rest than the middle half of it is wide.
-fn stands_apart(number: f64, spectrum: &Spectrum) -> bool {
+fn stands_apart(number: f64, spectrum: &Spectrum<'_>) -> bool {
     let rest: Vec<(f64, u64)> = spectrum.weighted.iter().copied().filter(|(value, _)| *value != number).collect();
     let (Some(first), Some(last)) = (rest.first(), rest.last()) else { return false };
     let quartiles = sketch::at_ranks(&rest, &[0.25, 0.75]);

@@ -51,17 +51,22 @@ impl Frequent {
     }
 
     /// Takes a batch of values, in which none may occur twice.
-    pub fn absorb<T: FnOnce() -> Box<str>>(&mut self, batch: impl Iterator<Item = Counted<T>>) {
-        let mut fresh: Vec<Counted<T>> = Vec::new();
-        for value in batch {
+    pub fn absorb<T: FnOnce() -> Box<str>>(&mut self, batch: impl Iterator<Item = Counted<T>> + Clone) {
+        let mut fresh: Vec<u64> = Vec::new();
+        for value in batch.clone() {
             // The common case of a column without frequent values.
             let known = if self.counts.is_empty() { None } else { self.counts.get_mut(&value.hash) };
             match known {
                 Some((count, _)) => *count += value.count,
-                None => fresh.push(value),
+                None => fresh.push(value.count),
             }
         }
         let surplus = self.surplus(&fresh);
+        let mut kept: Vec<Counted<T>> = Vec::new();
+        if fresh.iter().any(|count| *count > surplus) {
+            let is_fresh = |value: &Counted<T>| value.count > surplus && !self.counts.contains_key(&value.hash);
+            kept.extend(batch.filter(is_fresh));
+        }
         if surplus > 0 {
             self.taken += surplus;
             self.counts.retain(|_, (count, _)| {
@@ -69,18 +74,22 @@ impl Frequent {
                 *count > 0
             });
         }
-        for value in fresh.into_iter().filter(|value| value.count > surplus) {
+        for value in kept {
             self.counts.insert(value.hash, (value.count - surplus, (value.text)()));
         }
     }
 
     /// The greatest count that does not fit any more.
-    fn surplus<T>(&self, fresh: &[Counted<T>]) -> u64 {
+    fn surplus(&self, fresh: &[u64]) -> u64 {
         if self.counts.len() + fresh.len() <= self.capacity {
             return 0;
         }
+        // What is here already fits, so the first that does not is one of those.
+        if fresh.iter().all(|count| *count == 1) {
+            return 1;
+        }
         let ours = self.counts.values().map(|(count, _)| *count);
-        let mut all: Vec<u64> = ours.chain(fresh.iter().map(|value| value.count)).collect();
+        let mut all: Vec<u64> = ours.chain(fresh.iter().copied()).collect();
         let (_, surplus, _) = all.select_nth_unstable_by(self.capacity, |a, b| b.cmp(a));
         *surplus
     }

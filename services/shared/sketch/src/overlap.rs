@@ -77,8 +77,8 @@ impl DistinctSample {
     /// How many occurrences there were beyond the first of each value.
     pub fn surplus(&self) -> Interval {
         let (mut sum, mut squares) = (0.0, 0.0);
-        for value in self.values() {
-            let more = value.count.saturating_sub(1) as f64;
+        for (_, count, _) in self.entries() {
+            let more = count.saturating_sub(1) as f64;
             sum += more;
             squares += more * more;
         }

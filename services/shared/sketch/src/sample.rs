@@ -90,14 +90,18 @@ impl DistinctSample {
 
     /// The sample by rising hash, at most `k` values.
     pub fn values(&self) -> Vec<Sampled> {
-        let mut values: Vec<Sampled> = self
-            .values
-            .iter()
-            .map(|(hash, (count, text))| Sampled { hash: *hash, count: *count, text: text.clone() })
-            .collect();
-        values.sort_unstable_by_key(|value| value.hash);
-        values.truncate(self.k);
-        values
+        let values = self.entries().into_iter();
+        values.map(|(hash, count, text)| Sampled { hash, count, text: text.into() }).collect()
+    }
+
+    /// The same as hash, count and text, which is not copied.
+    pub fn entries(&self) -> Vec<(u64, u64, &str)> {
+        let values = self.values.iter();
+        let mut entries: Vec<(u64, u64, &str)> =
+            values.map(|(hash, (count, text))| (*hash, *count, text.as_ref())).collect();
+        entries.sort_unstable_by_key(|(hash, ..)| *hash);
+        entries.truncate(self.k);
+        entries
     }
 
     /// Which share of the distinct values is in the sample, about: hashes below it, of all. 1 when all are.
@@ -135,14 +139,14 @@ impl DistinctSample {
     /// Appends the sample.
     pub fn encode(&self, out: &mut Writer) {
         let (limit, _) = self.bound();
-        let values = self.values();
+        let entries = self.entries();
         out.number(self.k as u64);
         out.word(limit);
-        out.number(values.len() as u64);
-        for value in values {
-            out.word(value.hash);
-            out.number(value.count);
-            out.text(&value.text);
+        out.number(entries.len() as u64);
+        for (hash, count, text) in entries {
+            out.word(hash);
+            out.number(count);
+            out.text(text);
         }
     }
 
