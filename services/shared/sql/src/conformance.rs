@@ -79,6 +79,8 @@ conformance! {
         violations_are_told_apart,
         values_of_all_kinds_read_back,
         lists_are_read_in_one_statement,
+        tables_of_all_kinds_are_written_and_read_in_one_statement,
+        one_statement_reads_by_itself_and_cannot_write,
         texts_are_ordered_by_their_bytes,
     }
     keeping {

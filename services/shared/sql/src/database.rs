@@ -11,7 +11,7 @@ use crate::migrations::Migrations;
 use crate::postgres::Server;
 use crate::settings::{Settings, is_postgres};
 use crate::sqlite::{self, File};
-use crate::{Conn, Dialect, Error};
+use crate::{Conn, Dialect, Error, FromRow, QueryAs};
 
 /// How long a transaction waits for those before it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
@@ -89,6 +89,27 @@ impl Database {
         let result = work(&mut conn).await;
         conn.rollback().await;
         result
+    }
+
+    /// Reads by one statement, which sees one moment by itself: on a server it costs one way there and back, where
+    /// [`Database::read`] costs two more to begin and to end.
+    ///
+    /// ```
+    /// # use millrace_sql as sql;
+    /// # async fn example(db: sql::Database) -> Result<(), sql::Error> {
+    /// let open: Vec<(String, i64)> = db.read_once(sql::query_as("SELECT id, change FROM work")).await?;
+    /// # assert!(open.is_empty()); Ok(()) }
+    /// ```
+    pub async fn read_once<T: FromRow>(&self, query: QueryAs<'_, T>) -> Result<Vec<T>, Error> {
+        match &self.0.store {
+            Store::Sqlite(file) => {
+                let mut conn = file.read().await?;
+                let rows = query.fetch_all(&mut conn).await;
+                conn.rollback().await;
+                rows
+            }
+            Store::Postgres(server) => server.read_once(query.query).await?.iter().map(T::from_row).collect(),
+        }
     }
 
     /// Runs `work` as the only writer, in one transaction. On a server that is so over all processes.

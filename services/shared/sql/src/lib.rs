@@ -49,7 +49,7 @@ pub use freeze::{Freeze, Pinned};
 pub use lease::Lease;
 pub use migrations::Migrations;
 pub use postgres::{Probe, probe};
-pub use query::{Bind, Query, QueryAs, QueryScalar, Value, query, query_as, query_scalar};
+pub use query::{Bind, Kind, Query, QueryAs, QueryScalar, Value, query, query_as, query_scalar};
 pub use row::{Cell, Column, FromRow, Named, Row};
 pub use settings::{Settings, Tls, problems};
 

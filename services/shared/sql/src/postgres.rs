@@ -19,7 +19,7 @@ use types::{Clock, Digest};
 
 use crate::migrations::Migrations;
 use crate::settings::{Place, Settings, Tls};
-use crate::{Conn, Error, conn::Link};
+use crate::{Conn, Error, Query, Row, conn::Link};
 
 pub(crate) use pool::Lent;
 use pool::Pool;
@@ -30,6 +30,8 @@ const SILENT_WRITER: Duration = Duration::from_secs(10);
 const SILENT_READER: Duration = Duration::from_secs(60);
 /// How many prepared statements a connection keeps.
 const STATEMENTS: usize = 256;
+/// Holds for statements outside a transaction as well.
+const READ_ONLY: [(&str, &str); 1] = [("default_transaction_read_only", "on")];
 /// All that a transaction sees is of one moment.
 const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
@@ -69,7 +71,7 @@ impl Server {
             |silence| options.clone().options([("idle_in_transaction_session_timeout", millis(silence))]);
         let server = Self {
             writer: Pool::new(1, with_silence(SILENT_WRITER), limit),
-            readers: Pool::new(settings.pool_size - 1, with_silence(SILENT_READER), limit),
+            readers: Pool::new(settings.pool_size - 1, with_silence(SILENT_READER).options(READ_ONLY), limit),
             options,
             write: format!("BEGIN; SELECT pg_advisory_xact_lock({key})"),
             channel: format!("millrace_{}", settings.schema),
@@ -84,6 +86,20 @@ impl Server {
 
     pub async fn read(&self) -> Result<Conn, Error> {
         Ok(Conn::new(Link::Postgres(self.readers.begin(READ).await?)))
+    }
+
+    /// Reads by one statement, without a transaction around it.
+    pub async fn read_once(&self, query: Query<'_>) -> Result<Vec<Row>, Error> {
+        let (lent, idle) = self.readers.lend().await?;
+        let (lent, rows) = read_on(lent, query.clone()).await;
+        match rows {
+            // It may have been cut since it was used last; reading twice does no harm.
+            Err(Error::Unavailable(_)) if idle => {
+                let lent = self.readers.renew(lent).await?;
+                read_on(lent, query).await.1
+            }
+            rows => rows,
+        }
     }
 
     pub async fn write(&self) -> Result<Conn, Error> {
@@ -104,6 +120,16 @@ impl Server {
         self.readers.close().await;
         self.writer.close().await;
     }
+}
+
+async fn read_on(lent: Lent, query: Query<'_>) -> (Lent, Result<Vec<Row>, Error>) {
+    let mut conn = Conn::new(Link::Postgres(lent));
+    let rows = query.fetch_all(&mut conn).await;
+    let Link::Postgres(mut lent) = conn.link else { unreachable!("it was made of one") };
+    if rows.is_ok() {
+        lent.free();
+    }
+    (lent, rows)
 }
 
 fn options(place: &Place, settings: &Settings) -> PgConnectOptions {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
+use sqlx::error::BoxDynError;
 use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments as _, AssertSqlSafe};
@@ -24,6 +25,33 @@ pub enum Value<'q> {
     Text(Option<Cow<'q, str>>),
     /// Bytes.
     Bytes(Option<Cow<'q, [u8]>>),
+    /// A column of a table that [`Builder::push_table`](crate::Builder::push_table) made for PostgreSQL: values of one
+    /// kind.
+    Column(Kind, Vec<Value<'q>>),
+}
+
+/// What the values of a column are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Whole numbers.
+    Int,
+    /// Numbers.
+    Real,
+    /// Texts.
+    Text,
+    /// Bytes.
+    Bytes,
+}
+
+impl Kind {
+    pub(crate) fn in_postgres(self) -> &'static str {
+        match self {
+            Self::Int => "bigint",
+            Self::Real => "float8",
+            Self::Text => "text",
+            Self::Bytes => "bytea",
+        }
+    }
 }
 
 /// What can be bound: whole numbers, truth, numbers, texts, bytes, references to these, and `Option`s of them.
@@ -82,7 +110,7 @@ impl<'q> Bind<'q> for &'q Option<String> {
 }
 
 /// A query and the values bound to it. Its text is written as for SQLite: placeholders are `?`, or `?1`, `?2`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[must_use = "a query does nothing until it runs"]
 pub struct Query<'q> {
     text: Cow<'static, str>,
@@ -214,6 +242,7 @@ fn for_sqlite(values: Vec<Value<'_>>) -> Result<SqliteArguments, sqlx::Error> {
             Value::Real(value) => arguments.add(value),
             Value::Text(value) => arguments.add(value.map(Cow::into_owned)),
             Value::Bytes(value) => arguments.add(value.map(Cow::into_owned)),
+            Value::Column(..) => Err("SQLite has no arrays; the table was made for PostgreSQL".into()),
         };
         added.map_err(sqlx::Error::Encode)?;
     }
@@ -228,17 +257,41 @@ fn for_postgres(values: Vec<Value<'_>>) -> Result<PgArguments, sqlx::Error> {
             Value::Real(value) => arguments.add(value),
             Value::Text(value) => arguments.add(value.as_deref()),
             Value::Bytes(value) => arguments.add(value.as_deref()),
+            Value::Column(kind, values) => add_column(&mut arguments, kind, &values),
         };
         added.map_err(sqlx::Error::Encode)?;
     }
     Ok(arguments)
 }
 
+fn add_column(arguments: &mut PgArguments, kind: Kind, values: &[Value<'_>]) -> Result<(), BoxDynError> {
+    macro_rules! of_kind {
+        ($variant:ident) => {{
+            let column = values.iter().map(|value| match value {
+                Value::$variant(value) => Some(value.as_ref()),
+                _ => None,
+            });
+            column.collect::<Option<Vec<_>>>()
+        }};
+    }
+    let added = match kind {
+        Kind::Int => of_kind!(Int).map(|column| arguments.add(column)),
+        Kind::Real => of_kind!(Real).map(|column| arguments.add(column)),
+        Kind::Text => of_kind!(Text).map(|column| arguments.add(derefs(column))),
+        Kind::Bytes => of_kind!(Bytes).map(|column| arguments.add(derefs(column))),
+    };
+    added.unwrap_or_else(|| Err(format!("a column of the kind {kind:?} holds a value of another").into()))
+}
+
+fn derefs<'v, T: ToOwned + ?Sized>(column: Vec<Option<&'v Cow<'_, T>>>) -> Vec<Option<&'v T>> {
+    column.into_iter().map(|value| value.map(|value| &**value)).collect()
+}
+
 /// A query whose rows are read as `T`.
 #[derive(Debug)]
 #[must_use = "a query does nothing until it runs"]
 pub struct QueryAs<'q, T> {
-    query: Query<'q>,
+    pub(crate) query: Query<'q>,
     of: PhantomData<fn() -> T>,
 }
 

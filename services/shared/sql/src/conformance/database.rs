@@ -8,7 +8,7 @@ use testkit::ManualClock;
 use types::{ErrorKind, Fault as _};
 
 use super::Store;
-use crate::{Builder, Database, Error, Migrations, Value};
+use crate::{Bind as _, Builder, Database, Dialect, Error, Kind, Migrations, Value, query};
 
 pub async fn count(db: &Database) -> i64 {
     let count: Result<_, Error> = db
@@ -194,6 +194,70 @@ pub async fn lists_are_read_in_one_statement(store: Store) {
         })
         .await;
     assert_eq!(found.unwrap(), (vec!["a".to_owned(), "d".to_owned()], vec!["b".to_owned()]));
+}
+
+type Mixed = (Option<String>, Option<i64>, Option<f64>, Option<Vec<u8>>);
+
+async fn insert_table(store: &Store, rows: Vec<Mixed>) -> u64 {
+    let inserted: Result<u64, Error> = store
+        .db
+        .write(move |conn| {
+            Box::pin(async move {
+                let mut insert = Builder::new("INSERT INTO mixed (t, i, r, b) ");
+                let kinds = [Kind::Text, Kind::Int, Kind::Real, Kind::Bytes];
+                insert.push_table(conn.dialect(), kinds, &rows, |(text, int, real, bytes)| {
+                    [text.value(), (*int).value(), (*real).value(), bytes.as_ref().value()]
+                });
+                insert.push(" ON CONFLICT DO NOTHING");
+                insert.build().execute(conn).await
+            })
+        })
+        .await;
+    inserted.unwrap()
+}
+
+async fn read_table(store: &Store, wanted: &[(&str, Option<i64>, f64)]) -> Vec<Mixed> {
+    let mut read = Builder::new("WITH wanted (t, i, r) AS (");
+    read.push_table(store.db.dialect(), [Kind::Text, Kind::Int, Kind::Real], wanted, |(text, int, real)| {
+        [(*text).value(), (*int).value(), (*real).value()]
+    });
+    read.push(") SELECT m.t, m.i, m.r, m.b FROM wanted CROSS JOIN mixed m WHERE m.t = wanted.t AND m.r = wanted.r");
+    read.push(" AND COALESCE(m.i, 0) = COALESCE(wanted.i, 0) ORDER BY m.t");
+    store.db.read_once(read.build_as()).await.unwrap()
+}
+
+pub async fn tables_of_all_kinds_are_written_and_read_in_one_statement(store: Store) {
+    let create = match store.db.dialect() {
+        Dialect::Sqlite => "CREATE TABLE mixed (t TEXT PRIMARY KEY, i BIGINT, r DOUBLE PRECISION, b BLOB)",
+        Dialect::Postgres => {
+            "CREATE TABLE mixed (t TEXT COLLATE \"C\" PRIMARY KEY, i BIGINT, r DOUBLE PRECISION, b BYTEA)"
+        }
+    };
+    let created: Result<u64, Error> =
+        store.db.write(|conn| Box::pin(async move { query(create).execute(conn).await })).await;
+    created.unwrap();
+    let rows: Vec<Mixed> = vec![
+        (Some("it's \"{,}\\ ö\n".to_owned()), Some(i64::MIN), Some(-0.1), Some(vec![0, 255, 39])),
+        (Some(String::new()), Some(i64::MAX), Some(1.0), Some(Vec::new())),
+        (Some("NULL".to_owned()), None, Some(1e300), None),
+    ];
+    assert_eq!(insert_table(&store, rows.clone()).await, 3);
+    assert_eq!(insert_table(&store, rows.clone()).await, 0);
+    assert_eq!(insert_table(&store, Vec::new()).await, 0);
+    let wanted = [("it's \"{,}\\ ö\n", Some(i64::MIN), -0.1), ("NULL", None, 1e300), ("", Some(1), 1.0)];
+    assert_eq!(read_table(&store, &wanted).await, [rows[2].clone(), rows[0].clone()]);
+    assert_eq!(read_table(&store, &wanted[2..]).await, []);
+    assert_eq!(read_table(&store, &[]).await, []);
+}
+
+pub async fn one_statement_reads_by_itself_and_cannot_write(store: Store) {
+    store.change().await.unwrap();
+    let value = || crate::query_as::<(i64,)>("SELECT value FROM change_counter");
+    assert_eq!(store.db.read_once(value()).await.unwrap(), [(1,)]);
+    for refused in ["UPDATE change_counter SET value = 7 RETURNING value", "SELECT value FROM nowhere"] {
+        store.db.read_once(crate::query_as::<(i64,)>(refused)).await.unwrap_err();
+    }
+    assert_eq!(store.db.read_once(value()).await.unwrap(), [(1,)]);
 }
 
 pub async fn texts_are_ordered_by_their_bytes(store: Store) {

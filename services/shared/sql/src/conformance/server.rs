@@ -32,9 +32,12 @@ async fn a_restart_of_the_server_heals() {
     assert_eq!(change(&db).await.unwrap(), 1);
     server.stop();
     server.start();
-    assert_eq!(count(&db).await, 1, "connections that were cut are replaced without an error");
+    let value = || crate::query_as::<(i64,)>("SELECT value FROM change_counter");
+    assert_eq!(db.read_once(value()).await.unwrap(), [(1,)], "connections that were cut are replaced without an error");
+    assert_eq!(count(&db).await, 1);
     assert_eq!(change(&db).await.unwrap(), 2);
     server.stop();
+    assert_eq!(db.read_once(value()).await.unwrap_err().reason(), "STORE_UNAVAILABLE");
     for _ in 0..2 {
         let down = change(&db).await.unwrap_err();
         assert_eq!((down.kind(), down.reason()), (ErrorKind::Unavailable, "STORE_UNAVAILABLE"), "{}", whole(&down));

@@ -48,33 +48,38 @@ impl Pool {
 
     /// Lends a connection on which `statement` has begun a transaction.
     ///
-    /// A connection that was idle may have been cut since, as when the server was started anew; then all that were
-    /// idle are closed, and a new one is made. Nothing was asked of it before, so that nothing happens twice.
+    /// A connection that was idle may have been cut since, as when the server was started anew; then a new one is made.
+    /// Nothing was asked of it before, so that nothing happens twice.
     pub async fn begin(&self, statement: &str) -> Result<Lent, Error> {
+        let (mut lent, idle) = self.lend().await?;
+        match lent.raw(statement).await {
+            Ok(()) => Ok(lent),
+            Err(Error::Unavailable(_)) if idle => {
+                let mut lent = self.renew(lent).await?;
+                lent.raw(statement).await?;
+                Ok(lent)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lends a connection, and tells whether it was idle, so that it may have been cut since.
+    pub async fn lend(&self) -> Result<(Lent, bool), Error> {
         let permit = timeout(PATIENCE, self.shared.permits.clone().acquire_owned()).await;
         let permit = permit.map_err(|_| Error::Busy(sqlx::Error::PoolTimedOut))?;
         let permit = permit.map_err(|_| Error::Other(sqlx::Error::PoolClosed))?;
         let idle = self.shared.idle().pop();
-        if let Some(conn) = idle {
-            let mut lent = Lent::new(conn, self.shared.clone(), permit);
-            return match lent.raw(statement).await {
-                Ok(()) => Ok(lent),
-                Err(Error::Unavailable(_)) => {
-                    self.shared.idle().clear();
-                    let permit = lent.forfeit();
-                    self.begin_anew(statement, permit).await
-                }
-                Err(error) => Err(error),
-            };
-        }
-        self.begin_anew(statement, permit).await
+        Ok(match idle {
+            Some(conn) => (Lent::new(conn, self.shared.clone(), permit), true),
+            None => (Lent::new(connect(&self.shared.options).await?, self.shared.clone(), permit), false),
+        })
     }
 
-    async fn begin_anew(&self, statement: &str, permit: OwnedSemaphorePermit) -> Result<Lent, Error> {
-        let conn = connect(&self.shared.options).await?;
-        let mut lent = Lent::new(conn, self.shared.clone(), permit);
-        lent.raw(statement).await?;
-        Ok(lent)
+    /// Lends a new connection in the place of one that was cut; those that were idle with it are closed too.
+    pub async fn renew(&self, cut: Lent) -> Result<Lent, Error> {
+        self.shared.idle().clear();
+        let permit = cut.forfeit();
+        Ok(Lent::new(connect(&self.shared.options).await?, self.shared.clone(), permit))
     }
 
     /// Waits until all connections are back, and closes them.
@@ -101,7 +106,7 @@ fn silence() -> Error {
     Error::Unavailable(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the server does not answer")))
 }
 
-/// A connection on loan. Unless its transaction ended in order, it is closed, and the server undoes the transaction.
+/// A connection on loan. Unless its transaction, or what was asked without one, ended in order, it is closed, and the server undoes the transaction.
 pub(crate) struct Lent {
     conn: Option<PgConnection>,
     pool: Arc<Shared>,
@@ -137,8 +142,13 @@ impl Lent {
     /// Ends the transaction, and so the loan.
     pub async fn end(&mut self, statement: &'static str) -> Result<(), Error> {
         self.raw(statement).await?;
-        self.clean = true;
+        self.free();
         Ok(())
+    }
+
+    /// Says that it is in no transaction, and may be lent again.
+    pub fn free(&mut self) {
+        self.clean = true;
     }
 
     /// Closes the connection, and gives the permit to make another.
