@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::gauges::{self, Pace};
-use crate::{BusError, Error, EventBus, StreamState, outbox, topology};
+use crate::{BusError, Error, EventBus, StreamState, outbox};
 
 pub(crate) mod machine;
 mod perform;
@@ -15,6 +15,9 @@ mod state;
 use machine::{Action, Input, Lost, Machine};
 use outbox::sent::Unsent;
 
+/// How many events are published in a turn: some batches, so that a bus that takes them one after the other can overlap
+/// them, and few comparisons and notes.
+const AT_ONCE: usize = 4 * crate::topology::MAX_BATCH;
 /// How long a relay leads its outbox without a word.
 const LEASE: Duration = Duration::from_secs(15);
 
@@ -80,7 +83,7 @@ impl Relay {
     /// It takes the lease over at its first round, since whoever held it is gone: only one process at a time has such a
     /// database. See [`Relay::shared`].
     pub fn new(db: sql::Database, bus: Arc<dyn EventBus>, service: &'static str, retention: Duration) -> Self {
-        let machine = Machine::new(topology::MAX_BATCH, LEASE, machine::PRUNE_EVERY);
+        let machine = Machine::new(AT_ONCE, LEASE, machine::PRUNE_EVERY);
         let holder = uuid::Uuid::new_v4().simple().to_string();
         Self { db, bus, service, retention, holder, shared: false, machine, ahead: Vec::new(), pace: Pace::default() }
     }

@@ -40,6 +40,14 @@ struct Message<'e> {
     body: Bytes,
 }
 
+/// The headers of a message as the one at `index` of a batch.
+fn in_batch(message: &Message<'_>, id: &str, index: usize) -> HeaderMap {
+    let mut headers = headers(message.event);
+    headers.insert(NATS_BATCH_ID, id);
+    headers.insert(NATS_BATCH_SEQUENCE, (index + 1).to_string());
+    headers
+}
+
 /// What became of a batch.
 enum Outcome {
     /// All of it is stored; the last has this position.
@@ -50,14 +58,31 @@ enum Outcome {
     Unknown(BusError),
 }
 
+/// All of a batch but its last message, sent to the server, which holds it until the last one commits the batch.
+struct Staged<'b, 'e> {
+    batch: &'b [Message<'e>],
+    id: String,
+    /// Whether all of it could be sent.
+    sent: Result<(), BusError>,
+}
+
 impl Bus {
     /// Publishes in order, in batches that no other message comes between.
+    ///
+    /// The server takes a batch while the commit of the one before is on its way, so that it and this process need not
+    /// wait for each other. A batch is committed only when the one before is stored.
     pub async fn publish(&self, events: &[EventEnvelope]) -> Result<Vec<u64>, BusError> {
         let messages = events.iter().map(|event| self.message(event)).collect::<Result<Vec<_>, _>>()?;
-        let mut positions = Vec::with_capacity(messages.len());
-        for same in messages.chunk_by(|one, next| one.service == next.service) {
-            for batch in same.chunks(MAX_BATCH) {
-                positions.extend(self.publish_batch(batch).await?);
+        let same_stream = messages.chunk_by(|one, next| one.service == next.service);
+        let batches: Vec<_> = same_stream.flat_map(|same| same.chunks(MAX_BATCH)).collect();
+        let (mut positions, mut ahead) = (Vec::with_capacity(messages.len()), None);
+        for (index, batch) in batches.iter().enumerate() {
+            match self.publish_batch(batch, batches.get(index + 1), &mut ahead).await {
+                Ok(stored) => positions.extend(stored),
+                Err(error) => {
+                    self.abandon(ahead).await;
+                    return Err(error);
+                }
             }
         }
         Ok(positions)
@@ -74,11 +99,27 @@ impl Bus {
         Ok(Message { service, subject, event, body: body.into() })
     }
 
-    async fn publish_batch(&self, batch: &[Message<'_>]) -> Result<Vec<u64>, BusError> {
+    /// Publishes `batch`, which may be what is staged in `ahead`, and leaves `next` staged there.
+    async fn publish_batch<'b, 'e>(
+        &self,
+        batch: &'b [Message<'e>],
+        next: Option<&&'b [Message<'e>]>,
+        ahead: &mut Option<Staged<'b, 'e>>,
+    ) -> Result<Vec<u64>, BusError> {
         let mut pause = FIRST_PAUSE;
         let mut attempt = 1;
+        let mut staged = ahead.take();
         loop {
-            match self.try_batch(batch).await? {
+            let now = match staged.take() {
+                Some(staged) => staged,
+                None => self.stage(batch).await?,
+            };
+            let next = next.filter(|_| ahead.is_none());
+            let begin = futures::future::OptionFuture::from(next.map(|next| self.stage(next)));
+            let (outcome, begun) = futures::join!(self.commit(now), begin);
+            // What could not be begun is begun when its turn comes, and fails then.
+            *ahead = ahead.take().or(begun.and_then(Result::ok));
+            match outcome? {
                 Outcome::Stored(last) => return Ok((last + 1 - batch.len() as u64..=last).collect()),
                 // What the stream holds keeps its position, which only a message of its own is told.
                 Outcome::OneByOne => return self.publish_singly(batch).await,
@@ -92,29 +133,33 @@ impl Bus {
         }
     }
 
-    async fn try_batch(&self, batch: &[Message<'_>]) -> Result<Outcome, BusError> {
-        let id = uuid::Uuid::new_v4().simple().to_string();
-        let mut numbered = batch.iter().enumerate().map(|(index, message)| {
-            let mut headers = headers(message.event);
-            headers.insert(NATS_BATCH_ID, id.as_str());
-            headers.insert(NATS_BATCH_SEQUENCE, (index + 1).to_string());
-            (message, headers)
-        });
-        let Some((last, mut headers)) = numbered.next_back() else { return Ok(Outcome::Stored(0)) };
-        headers.insert(NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL);
+    /// Sends a batch but for its last message. Nothing of it is stored before that comes.
+    async fn stage<'b, 'e>(&self, batch: &'b [Message<'e>]) -> Result<Staged<'b, 'e>, BusError> {
         self.must_be_connected()?;
+        let id = uuid::Uuid::new_v4().simple().to_string();
         let send = async {
-            for (message, headers) in numbered {
-                let body = message.body.clone();
+            for (index, message) in batch.iter().enumerate().take(batch.len() - 1) {
+                let (headers, body) = (in_batch(message, &id, index), message.body.clone());
                 self.api.client.publish_with_headers(message.subject.clone(), headers, body).await?;
             }
             Ok::<_, async_nats::PublishError>(())
         };
-        match tokio::time::timeout(self.api.timeout, send).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return Ok(Outcome::Unknown(BusError::unavailable(error))),
-            Err(elapsed) => return Ok(Outcome::Unknown(BusError::unavailable(elapsed))),
-        }
+        let sent = match tokio::time::timeout(self.api.timeout, send).await {
+            Ok(sent) => sent.map_err(BusError::unavailable),
+            Err(elapsed) => Err(BusError::unavailable(elapsed)),
+        };
+        Ok(Staged { batch, id, sent })
+    }
+
+    /// Sends the last message of a batch, and with it the word to store it.
+    async fn commit(&self, staged: Staged<'_, '_>) -> Result<Outcome, BusError> {
+        let Staged { batch, id, sent } = staged;
+        self.must_be_connected()?;
+        let (Some(last), Ok(())) = (batch.last(), &sent) else {
+            return Ok(sent.map_or_else(Outcome::Unknown, |()| Outcome::Stored(0)));
+        };
+        let mut headers = in_batch(last, &id, batch.len() - 1);
+        headers.insert(NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL);
         match self.request(last, headers).await {
             Ok(Ok(ack)) if ack.batch_size == Some(batch.len() as u64) => Ok(Outcome::Stored(ack.sequence)),
             Ok(Ok(ack)) => Err(BusError::Refused {
@@ -128,6 +173,19 @@ impl Bus {
             },
             Err(BusError::StreamGone { service }) => Err(BusError::StreamGone { service }),
             Err(error) => Ok(Outcome::Unknown(error)),
+        }
+    }
+
+    /// Has the server forget a batch that is not to be stored. It would by itself, after ten seconds, and takes only so
+    /// many batches at once; a message out of turn ends one.
+    async fn abandon(&self, staged: Option<Staged<'_, '_>>) {
+        let Some(Staged { batch, id, .. }) = staged.filter(|staged| staged.batch.len() > 1) else { return };
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_BATCH_ID, id.as_str());
+        headers.insert(NATS_BATCH_SEQUENCE, (batch.len() + 1).to_string());
+        if self.is_connected() {
+            let subject = batch[0].subject.clone();
+            let _forgotten_later = self.api.client.publish_with_headers(subject, headers, Bytes::new()).await;
         }
     }
 

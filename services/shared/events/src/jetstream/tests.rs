@@ -323,3 +323,45 @@ async fn consumers_that_were_farther_are_rewound_and_others_are_left() {
     assert_eq!(take(&bus, &CATALOG_DISCOVERY).await, [3, 4, 5]);
     assert_eq!(take(&bus, &PROFILING_DISCOVERY).await, [1, 2, 3, 4, 5]);
 }
+
+#[tokio::test]
+async fn several_batches_are_stored_in_order_and_what_is_known_keeps_its_place() {
+    let Some(server) = Nats::start("several_batches_are_stored_in_order_and_what_is_known_keeps_its_place") else {
+        return;
+    };
+    let bus = server.bus().await;
+    let events = announced(1..=3500);
+    assert_eq!(bus.publish(&events[..1200]).await.unwrap(), (1..=1200).collect::<Vec<_>>());
+    // The second batch has events of which the stream knows some.
+    assert_eq!(bus.publish(&events).await.unwrap(), (1..=3500).collect::<Vec<_>>());
+    let mut part = bus.subscribe(&CATALOG_DISCOVERY).await.unwrap();
+    let mut seen = Vec::new();
+    while seen.len() < 3500 {
+        let got = part.fetch(512, SOON).await.unwrap();
+        assert!(!got.is_empty(), "{} came", seen.len());
+        part.ack(&got).await.unwrap();
+        seen.extend(got.iter().map(|delivery| (delivery.event.sequence, delivery.deliveries)));
+    }
+    assert_eq!(seen, (1..=3500).map(|sequence| (sequence, 1)).collect::<Vec<_>>());
+    assert_eq!(bus.lag(&CATALOG_DISCOVERY).await.unwrap(), Lag::default());
+}
+
+#[tokio::test]
+async fn batches_that_were_begun_ahead_and_given_up_take_no_place_at_the_server() {
+    let test = "batches_that_were_begun_ahead_and_given_up_take_no_place_at_the_server";
+    let Some(server) = Nats::start(test) else { return };
+    let bus = server.bus().await;
+    bus.publish(&announced(1..=1)).await.unwrap();
+    let large = announced(2..=1103);
+    // The server takes 50 batches of a stream at once. The first is refused for its size, the second was begun then.
+    let hand = server.by_hand().await;
+    let mut config = hand.get_stream("test_discovery").await.unwrap().cached_info().config.clone();
+    config.max_bytes = 64 * 1024;
+    hand.update_stream(config.clone()).await.unwrap();
+    for _ in 0..60 {
+        assert_eq!(bus.publish(&large).await.unwrap_err().reason(), "BUS_FULL");
+    }
+    config.max_bytes = -1;
+    hand.update_stream(config).await.unwrap();
+    assert_eq!(bus.publish(&large).await.unwrap(), (2..=1103).collect::<Vec<_>>());
+}

@@ -21,31 +21,55 @@ const MOST: i64 = 10_000;
 /// How many runs are pruned in one transaction.
 const RUNS: i64 = 64;
 
+/// How many rows are read in one statement; as each may be large, this bounds what is held.
+const PAGE: usize = 1000;
+/// What is read at once holds so many bytes, or a page more.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
+
 /// One row that waits to be published.
 pub(crate) struct Unsent {
     pub position: i64,
     pub envelope: EventEnvelope,
 }
 
-/// The oldest rows that wait, as `read` says, at most `limit`, in the order in which they were written.
-pub(crate) async fn unsent(conn: &mut sql::Conn, read: Read, limit: usize) -> Result<Vec<Unsent>, Error> {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+/// Rows that wait.
+#[derive(Default)]
+pub(crate) struct Waiting {
+    pub rows: Vec<Unsent>,
+    /// Whether these are all.
+    pub all: bool,
+}
+
+/// The oldest rows that wait, as `read` says, in the order in which they were written: at most `limit`, and no more once
+/// they hold [`MOST_BYTES`].
+pub(crate) async fn unsent(conn: &mut sql::Conn, read: Read, limit: usize) -> Result<Waiting, Error> {
     let end = end(conn).await?;
-    let mut rows: Vec<(i64, Vec<u8>)> = Vec::new();
-    if read.gaps {
-        for (low, high) in gaps(conn, read.after).await? {
-            let left = limit - i64::try_from(rows.len()).unwrap_or(i64::MAX);
-            rows.extend(between(conn, low.max(read.after), high, left).await?);
+    let mut spaces = if read.gaps { gaps(conn, read.after).await? } else { Vec::new() };
+    spaces.push((end, i64::MAX));
+    let (mut waiting, mut bytes) = (Waiting::default(), 0);
+    for (low, high) in spaces {
+        let mut low = low.max(read.after);
+        loop {
+            let wanted = PAGE.min(limit - waiting.rows.len());
+            let page = between(conn, low, high, wanted).await?;
+            let found = page.len();
+            for (position, envelope) in page {
+                (low, bytes) = (position, bytes + envelope.len());
+                let Ok(envelope) = EventEnvelope::decode(envelope.as_slice()) else {
+                    return Err(damaged(conn, position).await);
+                };
+                waiting.rows.push(Unsent { position, envelope });
+            }
+            if waiting.rows.len() >= limit || bytes >= MOST_BYTES {
+                return Ok(waiting);
+            }
+            if found < wanted {
+                break;
+            }
         }
     }
-    let left = limit - i64::try_from(rows.len()).unwrap_or(i64::MAX);
-    rows.extend(between(conn, end.max(read.after), i64::MAX, left).await?);
-    let mut unsent = Vec::with_capacity(rows.len());
-    for (position, bytes) in rows {
-        let Ok(envelope) = EventEnvelope::decode(bytes.as_slice()) else { return Err(damaged(conn, position).await) };
-        unsent.push(Unsent { position, envelope });
-    }
-    Ok(unsent)
+    waiting.all = true;
+    Ok(waiting)
 }
 
 async fn damaged(conn: &mut sql::Conn, position: i64) -> Error {
@@ -53,10 +77,8 @@ async fn damaged(conn: &mut sql::Conn, position: i64) -> Error {
     id.map_or_else(Error::from, |id| Error::Damaged { id })
 }
 
-async fn between(conn: &mut sql::Conn, low: i64, high: i64, limit: i64) -> Result<Vec<(i64, Vec<u8>)>, Error> {
-    if limit <= 0 {
-        return Ok(Vec::new());
-    }
+async fn between(conn: &mut sql::Conn, low: i64, high: i64, limit: usize) -> Result<Vec<(i64, Vec<u8>)>, Error> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let between = "SELECT position, envelope FROM outbox WHERE position > ? AND position < ?
         ORDER BY position LIMIT ?";
     Ok(sql::query_as(between).bind(low).bind(high).bind(limit).fetch_all(conn).await?)
@@ -310,7 +332,8 @@ mod tests {
             let waiting: Vec<_> = self.rows.iter().filter(|(_, at)| at.is_none()).map(|(row, _)| *row).collect();
             let got = self.db.read(move |conn| Box::pin(unsent(conn, read, 5))).await.unwrap();
             let wanted: Vec<_> = waiting.iter().copied().filter(|row| *row > after).take(5).collect();
-            assert_eq!(got.iter().map(|row| row.position).collect::<Vec<_>>(), wanted);
+            assert_eq!(got.rows.iter().map(|row| row.position).collect::<Vec<_>>(), wanted);
+            assert!(!got.all || waiting.iter().filter(|row| **row > after).count() == wanted.len());
             let (count, _) = self.db.read(|conn| Box::pin(super::waiting(conn))).await.unwrap();
             assert_eq!(count, waiting.len() as u64);
             let (from, before) = (up_to(self.end + 1, dice), self.end + 1);
@@ -372,6 +395,6 @@ mod tests {
         assert_eq!(runs.await.unwrap(), [(1, 2, 11, 5, 5), (4, 5, 13, 6, 6)]);
         let read = Read { after: 0, gaps: true };
         let waits = db.read(move |conn| Box::pin(unsent(conn, read, 10))).await.unwrap();
-        assert_eq!(waits.iter().map(|row| row.position).collect::<Vec<_>>(), [3]);
+        assert_eq!(waits.rows.iter().map(|row| row.position).collect::<Vec<_>>(), [3]);
     }
 }

@@ -195,6 +195,8 @@ pub(crate) struct Turned {
     pub noted: Option<bool>,
     /// What was read.
     pub rows: Vec<Row>,
+    /// Whether that is all that waits.
+    pub drained: bool,
 }
 
 /// What was published, and the stream thereafter.
@@ -228,7 +230,7 @@ pub(crate) struct Round {
 /// The machine of one relay.
 #[derive(Debug)]
 pub(crate) struct Machine {
-    /// How many rows are read at once.
+    /// So many rows are noted at once, or all that waited.
     batch: usize,
     lease_for: Duration,
     prune_every: Duration,
@@ -558,7 +560,7 @@ impl Machine {
         }
         pipe.turns += 1;
         if pipe.reading {
-            pipe.drained = turned.rows.len() < self.batch;
+            pipe.drained = turned.drained;
             self.gaps &= !pipe.drained;
             pipe.rows = turned.rows;
         }

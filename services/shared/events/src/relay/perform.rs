@@ -4,9 +4,9 @@ use types::Timestamp;
 
 use super::machine::{Action, Claim, Input, Mended, Note, Published, Read, Remembered, Row, Turn, Turned};
 use super::state::{self, Claimant};
-use super::{LEASE, Relay, StreamState, named};
-use crate::outbox::sent::{self, Unsent};
-use crate::{Error, topology, trace};
+use super::{AT_ONCE, LEASE, Relay, StreamState, named};
+use crate::outbox::sent::{self, Unsent, Waiting};
+use crate::{Error, trace};
 
 /// How many rows are pruned in one transaction.
 const PRUNE_AT_ONCE: i64 = 20_000;
@@ -101,9 +101,10 @@ impl Relay {
         let (published, noted, read) = futures::join!(self.publish(batch), self.note(turn.note), self.read(turn.read));
         let noted = noted?;
         let published = published?;
-        self.ahead = read?;
+        let waiting = read?;
+        self.ahead = waiting.rows;
         let rows = self.ahead.iter().map(|row| Row { position: row.position, id: row.envelope.id.clone() }).collect();
-        Ok(Turned { published, noted, rows })
+        Ok(Turned { published, noted, rows, drained: waiting.all })
     }
 
     async fn publish(&self, batch: Vec<Unsent>) -> Result<Option<Published>, Error> {
@@ -147,10 +148,10 @@ impl Relay {
         Ok(Some(noted))
     }
 
-    async fn read(&self, read: Option<Read>) -> Result<Vec<Unsent>, Error> {
+    async fn read(&self, read: Option<Read>) -> Result<Waiting, Error> {
         match read {
-            Some(read) => self.db.read(move |conn| Box::pin(sent::unsent(conn, read, topology::MAX_BATCH))).await,
-            None => Ok(Vec::new()),
+            Some(read) => self.db.read(move |conn| Box::pin(sent::unsent(conn, read, AT_ONCE))).await,
+            None => Ok(Waiting::default()),
         }
     }
 

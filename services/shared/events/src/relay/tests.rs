@@ -3,7 +3,7 @@ use types::TenantId;
 
 use super::*;
 use crate::outbox::sent;
-use crate::{Event, SqliteLog};
+use crate::{Event, SqliteLog, topology};
 
 testkit::on_every_store! {
     what_commits_is_published_in_order_with_gapless_sequences_per_key,
@@ -115,9 +115,9 @@ async fn a_relay_that_died_before_it_took_note_publishes_nothing_twice() {
     let fixture = Fixture::new().await;
     fixture.append(&["a", "b"]).await;
     let log = fixture.log().await;
-    let rows =
+    let waiting =
         fixture.db.read(|conn| Box::pin(sent::unsent(conn, machine::Read { after: 0, gaps: true }, 1))).await.unwrap();
-    log.publish(&[rows[0].envelope.clone()]).await.unwrap();
+    log.publish(&[waiting.rows[0].envelope.clone()]).await.unwrap();
     assert_eq!(fixture.relay(&log).reconcile().await.unwrap().published, 2);
     assert_eq!(published(&log).await, keys(&[("a", 1), ("b", 1)]));
 }
@@ -200,14 +200,14 @@ async fn sent_rows_are_kept_for_the_retention_and_then_dropped() {
 
 async fn more_than_a_batch_is_published_whole() {
     let fixture = Fixture::new().await;
-    let many: Vec<String> = (0..2600).map(|n| format!("k{n}")).collect();
+    let many: Vec<String> = (0..4600).map(|n| format!("k{n}")).collect();
     fixture.append(&many.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let log = fixture.log().await;
     let round = fixture.relay(&log).reconcile().await.unwrap();
-    assert_eq!((round.published, round.more), (2600, false));
+    assert_eq!((round.published, round.more), (4600, false));
     let stats = crate::queue_stats(&fixture.db, &*log, "discovery", &[&topology::CATALOG_DISCOVERY]).await.unwrap();
     assert_eq!((stats[0].name.as_str(), stats[0].waiting), ("discovery.outbox", 0));
-    assert_eq!((stats[1].name.as_str(), stats[1].waiting), ("catalog.discovery", 2600));
+    assert_eq!((stats[1].name.as_str(), stats[1].waiting), ("catalog.discovery", 4600));
 }
 
 async fn of_several_relays_one_publishes_and_another_takes_over_when_its_lease_is_over() {

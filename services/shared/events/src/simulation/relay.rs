@@ -176,6 +176,7 @@ impl Relay {
             Part::Read(read) => {
                 self.ahead = outbox.unsent(read, BATCH);
                 turning.turned.rows = self.ahead.iter().map(|(row, _)| row.clone()).collect();
+                turning.turned.drained = self.ahead.len() < BATCH;
             }
         }
         self.turning = Some(turning);
