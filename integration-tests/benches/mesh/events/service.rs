@@ -10,7 +10,7 @@ use events::{Applying, Event, Handler, HandlerError, outbox};
 use millrace_integration_tests::Postgres;
 use proto::common::v1::EventEnvelope;
 use runtime::SystemClock;
-use sql::Database;
+use sql::{Bind as _, Database, Kind};
 use types::TenantId;
 
 /// Events of one transaction: as many as discovery's crawls announce in one.
@@ -85,10 +85,11 @@ impl Handler for Effects {
     }
 
     async fn handle_all(&self, conn: &mut sql::Conn, events: &[Applying<'_, ()>]) -> Result<(), HandlerError> {
-        let insert = "INSERT INTO effects (key, sequence)
-            SELECT effect.value ->> 0, CAST(effect.value ->> 1 AS BIGINT) FROM json_each(?) AS effect";
-        let rows = sql::list(events.iter().map(|one| (&one.event.key, one.event.sequence)));
-        sql::query(insert).bind(rows).execute(conn).await?;
+        let mut insert = sql::Builder::new("INSERT INTO effects (key, sequence) ");
+        insert.push_table(conn.dialect(), [Kind::Text, Kind::Int], events, |one| {
+            [(&one.event.key).value(), one.event.sequence.value()]
+        });
+        insert.build().execute(conn).await?;
         Ok(())
     }
 }

@@ -1,13 +1,17 @@
 //! How far a consumer is with each key, and what it could not apply.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use prost::Message;
 use proto::common::v1::EventEnvelope;
+use sql::{Bind as _, Kind};
 use types::Timestamp;
 
 use crate::{Error, event};
+
+mod stand;
+
+pub(crate) use stand::{stand, stand_once};
 
 /// How a consumer stands with one key.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -147,57 +151,20 @@ pub(crate) fn judge(
 /// A thing and a key.
 pub(crate) type Key = (String, String);
 
-/// How `consumer` stands with each of `keys`, as of now. Within a transaction that writes it stays so until its end, since
-/// nobody else writes.
-pub(crate) async fn stand(conn: &mut sql::Conn, consumer: &str, keys: &[Key]) -> Result<HashMap<Key, Standing>, Error> {
-    let mut standings: HashMap<_, _> = keys.iter().map(|key| (key.clone(), Standing::default())).collect();
-    let stand = "SELECT i.thing, i.key, i.last FROM json_each(?) AS wanted CROSS JOIN inbox i
-        WHERE i.consumer = ? AND i.thing = wanted.value ->> 0 AND i.key = wanted.value ->> 1";
-    let seen: Vec<(String, String, i64)> =
-        sql::query_as(stand).bind(sql::list(keys)).bind(consumer).fetch_all(&mut *conn).await?;
-    standings.extend(seen.into_iter().map(|(thing, key, last)| ((thing, key), Standing::at(last))));
-    add_trouble(conn, consumer, &mut standings).await?;
-    Ok(standings)
-}
-
-/// Adds letters and traces. Most of the time there are none, which one look tells.
-async fn add_trouble(
-    conn: &mut sql::Conn,
-    consumer: &str,
-    standings: &mut HashMap<Key, Standing>,
-) -> Result<(), Error> {
-    if !has_trouble(conn, consumer).await? {
-        return Ok(());
-    }
-    let letter = "SELECT sequence FROM dead_letters WHERE consumer = ? AND thing = ? AND key = ?";
-    for ((thing, key), standing) in standings.iter_mut() {
-        standing.blocked_at =
-            sql::query_scalar(letter).bind(consumer).bind(thing).bind(key).fetch_optional(&mut *conn).await?;
-        // Tries are kept by event, not by key: while there are any, whatever is settled is cleared.
-        standing.traces = true;
-    }
-    Ok(())
-}
-
-/// Whether `consumer` keeps dead letters, parked events or failed tries at all.
-async fn has_trouble(conn: &mut sql::Conn, consumer: &str) -> Result<bool, Error> {
-    let any = "SELECT EXISTS (SELECT 1 FROM dead_letters WHERE consumer = ?)
-        OR EXISTS (SELECT 1 FROM parked_events WHERE consumer = ?)
-        OR EXISTS (SELECT 1 FROM event_attempts WHERE consumer = ?)";
-    Ok(sql::query_scalar(any).bind(consumer).bind(consumer).bind(consumer).fetch_one(conn).await?)
-}
-
 /// Records the last sequence applied of each key.
 pub(crate) async fn record_all(conn: &mut sql::Conn, consumer: &str, last: &[(&Key, i64)]) -> Result<(), Error> {
     if last.is_empty() {
         return Ok(());
     }
-    let record = "INSERT INTO inbox (consumer, thing, key, last)
-        SELECT ?, applied.value ->> 0, applied.value ->> 1, CAST(applied.value ->> 2 AS BIGINT)
-            FROM json_each(?) AS applied WHERE 1 = 1
-        ON CONFLICT (consumer, thing, key) DO UPDATE SET last = excluded.last WHERE inbox.last < excluded.last";
-    let list = sql::list(last.iter().map(|((thing, key), last)| (thing, key, last)));
-    sql::query(record).bind(consumer).bind(list).execute(conn).await?;
+    let mut record = sql::Builder::new("INSERT INTO inbox (consumer, thing, key, last) ");
+    let kinds = [Kind::Text, Kind::Text, Kind::Text, Kind::Int];
+    record.push_table(conn.dialect(), kinds, last, |((thing, key), last)| {
+        [consumer.value(), thing.value(), key.value(), last.value()]
+    });
+    record.push(
+        " ON CONFLICT (consumer, thing, key) DO UPDATE SET last = excluded.last WHERE inbox.last < excluded.last",
+    );
+    record.build().execute(conn).await?;
     Ok(())
 }
 
@@ -319,7 +286,7 @@ pub(crate) struct Grave {
 /// The next events that lie here as rows and may be applied now: redriven dead letters, and the first parked event of
 /// each key that is no longer blocked.
 pub(crate) async fn due_here(
-    conn: &mut sql::Conn,
+    db: &sql::Database,
     consumer: &str,
     now: Timestamp,
     limit: i64,
@@ -335,8 +302,8 @@ pub(crate) async fn due_here(
             AND NOT EXISTS (SELECT 1 FROM dead_letters d
                 WHERE d.consumer = p.consumer AND d.thing = p.thing AND d.key = p.key)
         LIMIT ?3";
-    let rows: Vec<(String, Vec<u8>)> =
-        sql::query_as(due).bind(consumer).bind(now.as_micros()).bind(limit).fetch_all(conn).await?;
+    let due = sql::query_as(due).bind(consumer).bind(now.as_micros()).bind(limit);
+    let rows: Vec<(String, Vec<u8>)> = db.read_once(due).await?;
     rows.into_iter()
         .map(|(id, bytes)| EventEnvelope::decode(bytes.as_slice()).map_err(|_| Error::Damaged { id }))
         .collect()

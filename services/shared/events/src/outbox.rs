@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use prost::Message;
 use proto::common::v1::EventEnvelope;
-use sql::Bind;
+use sql::{Bind, Kind};
 use types::Timestamp;
 
 use crate::{Error, Event, event, rows, topology, trace};
@@ -33,7 +33,7 @@ pub async fn append(conn: &mut sql::Conn, events: &[Event], now: Timestamp) -> R
     for envelope in &mut envelopes {
         envelope.id = uuid::Uuid::now_v7().to_string();
     }
-    for part in rows::parts(&envelopes) {
+    for part in rows::parts(conn.dialect(), &envelopes) {
         insert(conn, part, now).await?;
     }
     Ok(())
@@ -56,18 +56,16 @@ async fn take_sequences<'e>(
         *counts.entry((event::thing(event.subject), event.key.as_str())).or_default() += 1;
     }
     let counts: Vec<_> = counts.into_iter().collect();
-    let mut last = HashMap::with_capacity(counts.len());
-    for part in rows::parts(&counts) {
-        let mut take = sql::Builder::new("INSERT INTO event_sequences (thing, key, last) VALUES ");
-        take.push_rows(part, |&((thing, key), count)| vec![thing.value(), key.value(), count.value()])
-            .push(" ON CONFLICT (thing, key) DO UPDATE SET last = event_sequences.last + excluded.last")
-            .push(" RETURNING thing, key, last");
-        let mut taken: Vec<(String, String, i64)> = take.build_as().fetch_all(&mut *conn).await?;
-        // Rows come back in any order, and `part` is sorted like them.
-        taken.sort();
-        last.extend(part.iter().zip(taken).map(|((key, _), row)| (*key, row.2)));
-    }
-    Ok(last)
+    let mut take = sql::Builder::new("INSERT INTO event_sequences (thing, key, last) ");
+    take.push_table(conn.dialect(), [Kind::Text, Kind::Text, Kind::Int], &counts, |&((thing, key), count)| {
+        [thing.value(), key.value(), count.value()]
+    });
+    take.push(" ON CONFLICT (thing, key) DO UPDATE SET last = event_sequences.last + excluded.last")
+        .push(" RETURNING thing, key, last");
+    let mut taken: Vec<(String, String, i64)> = take.build_as().fetch_all(conn).await?;
+    // Rows come back in any order, and `counts` is sorted like them.
+    taken.sort();
+    Ok(counts.iter().zip(taken).map(|((key, _), row)| (*key, row.2)).collect())
 }
 
 fn envelope(event: &Event, sequence: i64, traceparent: &str, now: Timestamp) -> EventEnvelope {
@@ -87,9 +85,10 @@ fn envelope(event: &Event, sequence: i64, traceparent: &str, now: Timestamp) -> 
 }
 
 async fn insert(conn: &mut sql::Conn, envelopes: &[EventEnvelope], now: Timestamp) -> Result<(), Error> {
-    let mut insert = sql::Builder::new("INSERT INTO outbox (id, thing, key, sequence, envelope, created) VALUES ");
-    insert.push_rows(envelopes, |envelope| {
-        vec![
+    let mut insert = sql::Builder::new("INSERT INTO outbox (id, thing, key, sequence, envelope, created) ");
+    let kinds = [Kind::Text, Kind::Text, Kind::Text, Kind::Int, Kind::Bytes, Kind::Int];
+    insert.push_table(conn.dialect(), kinds, envelopes, |envelope| {
+        [
             (&envelope.id).value(),
             event::thing(&envelope.subject).value(),
             (&envelope.key).value(),

@@ -83,8 +83,7 @@ impl<H: Handler> Consumer<H> {
     }
 
     async fn due(&self) -> Result<Vec<EventEnvelope>, Error> {
-        let (consumer, now) = (self.spec.name, self.db.now());
-        self.db.read(move |conn| Box::pin(inbox::due_here(conn, consumer, now, ROWS_AT_ONCE))).await
+        inbox::due_here(&self.db, self.spec.name, self.db.now(), ROWS_AT_ONCE).await
     }
 
     pub(super) async fn fetch(&mut self, wait: Duration) -> Result<Vec<Delivery>, BusError> {
@@ -100,11 +99,9 @@ impl<H: Handler> Consumer<H> {
     }
 
     async fn stand(&self) -> Result<Vec<Standing>, Error> {
-        let consumer = self.spec.name;
         let keys: Vec<_> = self.under_way.events.iter().map(|ready| key_of(&ready.event)).collect();
         let distinct: Vec<_> = keys.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
-        let standings =
-            self.db.read(move |conn| Box::pin(async move { inbox::stand(conn, consumer, &distinct).await })).await?;
+        let standings = inbox::stand_once(&self.db, self.spec.name, distinct).await?;
         Ok(keys.iter().map(|key| standings[key]).collect())
     }
 

@@ -34,7 +34,7 @@ pub(super) async fn declare(conn: &mut sql::Conn, now: Timestamp) -> Result<(), 
 /// Appends; what is there already keeps its position.
 pub(super) async fn insert(conn: &mut sql::Conn, events: Vec<Row>, now: Timestamp) -> Result<Vec<u64>, BusError> {
     let mut positions = HashMap::with_capacity(events.len());
-    for part in rows::parts(&events) {
+    for part in rows::parts(conn.dialect(), &events) {
         // Setting the id to itself makes the statement return the row that is there.
         let mut insert = sql::Builder::new("INSERT INTO log (id, service, thing, envelope, published) VALUES ");
         insert
