@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_nats::Subject;
 use async_nats::jetstream::consumer::PullConsumer;
+use async_nats::jetstream::consumer::pull::Batch;
 use async_nats::jetstream::message::Acker;
 use async_nats::jetstream::{self, AckKind};
 use async_trait::async_trait;
@@ -21,6 +22,10 @@ use crate::{BusError, ConsumerSpec, Delivery, Subscription};
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// The shortest: without any, the server does not answer while as many events are out as may be.
 const SHORTEST_WAIT: Duration = Duration::from_millis(50);
+/// Whoever answers a full hand so soon gets the next one in the meantime; it would grow old with one who takes longer.
+const SWIFT: Duration = Duration::from_secs(1);
+/// After so long the driver takes no more out of what was asked for ahead.
+const STALE: Duration = Duration::from_secs(4);
 /// A pause where other parts wait for the same events.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -30,21 +35,35 @@ pub(super) struct Part {
     consumer: PullConsumer,
     /// Where the word on a delivery goes, and when it was delivered.
     out: HashMap<u64, (Subject, Instant)>,
+    /// When deliveries were handed out last, and whether they were as many as were asked for.
+    handed: Option<(Instant, bool)>,
+    /// Whether the last full hand was answered soon.
+    swift: bool,
+    /// What was asked for ahead: the server sends it while the hand before is worked on.
+    ahead: Option<Ahead>,
+}
+
+struct Ahead {
+    batch: Batch,
+    asked: Instant,
+    max: usize,
 }
 
 impl Part {
     pub fn new(bus: Arc<Bus>, spec: ConsumerSpec, consumer: PullConsumer) -> Self {
-        Self { bus, spec, consumer, out: HashMap::new() }
+        Self { bus, spec, consumer, out: HashMap::new(), handed: None, swift: false, ahead: None }
     }
 
-    /// Asks once; the server answers with what is there, or waits about `wait` for the first.
+    /// Asks once, or takes what was asked for ahead; the server answers with what is there, or waits about `wait` for the
+    /// first.
     async fn take(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, BusError> {
         let wait = wait.clamp(SHORTEST_WAIT, LONGEST_WAIT);
         let end = Instant::now() + wait + self.bus.api.timeout;
-        let request = self.consumer.fetch().max_messages(max).expires(wait).messages();
-        let mut batch = match tokio::time::timeout_at(end, request).await {
-            Ok(batch) => batch.map_err(BusError::unavailable)?,
-            Err(elapsed) => return Err(BusError::unavailable(elapsed)),
+        // What is left out here comes again, like all that nobody answers.
+        let ahead = self.ahead.take().filter(|ahead| ahead.max <= max && ahead.asked.elapsed() < STALE);
+        let mut batch = match ahead {
+            Some(ahead) => ahead.batch,
+            None => self.ask(max, wait, end).await?,
         };
         let mut messages = Vec::new();
         loop {
@@ -56,7 +75,21 @@ impl Part {
                 Err(elapsed) => return Err(BusError::unavailable(elapsed)),
             }
         }
+        let full = messages.len() == max;
+        self.handed = Some((Instant::now(), full));
+        // With as many out as may be, the server would not answer.
+        if full && self.swift && self.out.len() + 2 * max <= self.spec.max_in_flight {
+            let batch = self.ask(max, SHORTEST_WAIT, end).await.ok();
+            self.ahead = batch.map(|batch| Ahead { batch, asked: Instant::now(), max });
+        }
         self.deliveries(messages).await
+    }
+
+    async fn ask(&self, max: usize, wait: Duration, end: Instant) -> Result<Batch, BusError> {
+        match tokio::time::timeout_at(end, self.consumer.fetch().max_messages(max).expires(wait).messages()).await {
+            Ok(batch) => batch.map_err(BusError::unavailable),
+            Err(elapsed) => Err(BusError::unavailable(elapsed)),
+        }
     }
 
     async fn deliveries(&mut self, messages: Vec<jetstream::Message>) -> Result<Vec<Delivery>, BusError> {
@@ -118,6 +151,7 @@ impl Subscription for Part {
     }
 
     async fn ack(&mut self, deliveries: &[Delivery]) -> Result<(), BusError> {
+        self.swift = self.handed.is_some_and(|(since, full)| full && since.elapsed() < SWIFT);
         let mut ackers: Vec<_> = deliveries.iter().filter_map(|delivery| self.acker(delivery)).collect();
         let Some(last) = ackers.pop() else { return Ok(()) };
         for acker in ackers {

@@ -365,3 +365,28 @@ async fn batches_that_were_begun_ahead_and_given_up_take_no_place_at_the_server(
     hand.update_stream(config).await.unwrap();
     assert_eq!(bus.publish(&large).await.unwrap(), (2..=1103).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn what_was_asked_for_ahead_and_not_taken_comes_again() {
+    let Some(server) = Nats::start("what_was_asked_for_ahead_and_not_taken_comes_again") else { return };
+    let bus = server.bus().await;
+    bus.publish(&announced(1..=100)).await.unwrap();
+    let consumer = ConsumerSpec { ack_wait: Duration::from_secs(2), ..CATALOG_DISCOVERY };
+    let mut part = bus.subscribe(&consumer).await.unwrap();
+    for _ in 0..2 {
+        let got = part.fetch(10, SOON).await.unwrap();
+        part.ack(&got).await.unwrap();
+    }
+    testkit::eventually!(bus.lag(&consumer).await.unwrap().in_flight == 10);
+    drop(part);
+    let mut part = bus.subscribe(&consumer).await.unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    let deadline = Instant::now() + 2 * SOON;
+    while seen.len() < 80 {
+        assert!(Instant::now() < deadline, "{} of the rest came", seen.len());
+        let got = part.fetch(10, Duration::from_millis(500)).await.unwrap();
+        part.ack(&got).await.unwrap();
+        seen.extend(got.iter().map(|delivery| delivery.event.sequence));
+    }
+    assert_eq!(seen, (21..=100).collect());
+}
