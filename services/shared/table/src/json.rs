@@ -1,10 +1,6 @@
 //! Rows of JSON: the elements of an array, or one value after another.
 
-use std::collections::HashSet;
-
-use crate::element::{Element, text_of};
 use crate::error::Error;
-use crate::limits::Limits;
 use crate::scan::Scanner;
 use crate::text::TextStream;
 
@@ -151,60 +147,4 @@ impl Elements {
 pub(crate) struct Place {
     pub(crate) offset: u64,
     pub(crate) row: u64,
-}
-
-/// Parses an element and hands on its members: name, and text or nothing. Tells whether it is an object.
-pub(crate) fn members(
-    element: &[u8],
-    place: Place,
-    mut take: impl FnMut(&str, Option<&str>) -> Result<(), Error>,
-) -> Result<bool, Error> {
-    let Place { offset, row } = place;
-    let element: Element<'_> = serde_json::from_slice(element).map_err(|error| Error::MalformedJson {
-        offset,
-        row,
-        message: error.to_string(),
-    })?;
-    let object = matches!(element, Element::Object(_));
-    match &element {
-        Element::Object(members) => {
-            members.iter().try_for_each(|(name, value)| take(name, text_of(value).as_deref()))?
-        }
-        Element::Array(values) => {
-            for (index, value) in values.iter().enumerate() {
-                take(&format!("column_{}", index + 1), text_of(value).as_deref())?;
-            }
-        }
-        Element::Scalar(value) => take("value", text_of(value).as_deref())?,
-    }
-    Ok(object)
-}
-
-/// Collects the names of all members of all elements, in the order of their first appearance.
-pub(crate) fn collect_names(elements: &mut Elements, limits: &Limits) -> Result<Vec<String>, Error> {
-    let mut known: HashSet<String> = HashSet::new();
-    let mut names: Vec<String> = Vec::new();
-    let mut bytes = 0;
-    while elements.next()? {
-        let mut place = 0;
-        let Place { offset, row } = elements.place();
-        members(elements.element(), Place { offset, row }, |name, _| {
-            let expected = names.get(place).is_some_and(|expected| expected == name);
-            place += 1;
-            if expected || known.contains(name) {
-                return Ok(());
-            }
-            if names.len() >= limits.max_columns {
-                return Err(Error::TooManyColumns { limit: limits.max_columns });
-            }
-            bytes += name.len();
-            if bytes > limits.max_record_bytes {
-                return Err(Error::RecordTooLong { limit: limits.max_record_bytes, offset });
-            }
-            known.insert(name.to_owned());
-            names.push(name.to_owned());
-            Ok(())
-        })?;
-    }
-    Ok(names)
 }

@@ -12,7 +12,8 @@ use crate::block::{Rows, Source};
 use crate::bytes::Input;
 use crate::checked::undecoded;
 use crate::error::Error;
-use crate::json::{self, Elements, Place};
+use crate::json::{Elements, Place};
+use crate::json_cells::{self, Nature};
 use crate::reader::{BATCH_BYTES, batch_rows};
 use crate::warning::{Tally, Warning};
 
@@ -99,7 +100,7 @@ impl JsonRows {
         let start = self.start(self.row);
         let Self { text, layout, filled, repeated, row, .. } = self;
         let mut next = 0;
-        let object = json::members(&text[start..end], place, |name, value| {
+        let nature = json_cells::cells(&text[start..end], place, |name, value| {
             let expected = layout.names.get(next).is_some_and(|expected| expected == name);
             let column = if expected { Some(next) } else { layout.places.get(name).copied() };
             let Some(column) = column else { return Ok(()) };
@@ -112,7 +113,7 @@ impl JsonRows {
             columns[column].append_option(value.filter(|text| !text.is_empty()));
             Ok(())
         })?;
-        if !object {
+        if nature == Nature::Other {
             self.not_objects.add(self.row as u64, None);
         }
         for (column, filled) in columns.iter_mut().zip(&self.filled) {

@@ -33,6 +33,7 @@ mod export;
 mod file_at;
 mod footer;
 mod json;
+mod json_cells;
 mod json_rows;
 mod kind;
 mod layer;

@@ -13,6 +13,7 @@ use crate::delimited::Body;
 use crate::dialect::{self, Dialect};
 use crate::error::Error;
 use crate::json::{self, Elements, Shape};
+use crate::json_cells::{self, Columns};
 use crate::json_rows::JsonSource;
 use crate::kind::Kind;
 use crate::limits::Hint;
@@ -178,12 +179,13 @@ impl Opening<'_> {
     }
 
     fn json(mut self, known: Known) -> Result<TableReader, Error> {
-        let (shape, members, decoded) = self.json_members(known.encoding)?;
+        let (shape, columns, decoded) = self.json_columns(known.encoding)?;
         let known = if decoded || known.certain { known } else { self.survey(false)? };
-        let (shape, members) = match known.encoding == UTF_8 || decoded {
-            true => (shape, members),
-            false => self.json_members(known.encoding).map(|(shape, members, _)| (shape, members))?,
+        let (shape, columns) = match known.encoding == UTF_8 || decoded {
+            true => (shape, columns),
+            false => self.json_columns(known.encoding).map(|(shape, columns, _)| (shape, columns))?,
         };
+        let Columns { names: members, features } = columns;
         if members.is_empty() {
             return Err(Error::Empty);
         }
@@ -201,6 +203,7 @@ impl Opening<'_> {
                 Format::Json
             }
         };
+        let format = if features { Format::GeoJson } else { format };
         let names = names::unique(members.clone(), 0, &mut self.warnings);
         let recipe = self.recipe(format, Some(known.encoding));
         let schema = text_schema(&names);
@@ -209,12 +212,12 @@ impl Opening<'_> {
         Ok(self.reader(recipe, schema, false, Box::new(source)))
     }
 
-    /// Reads all elements: where they are, the names of their members, and whether all of the text decoded.
-    fn json_members(&self, encoding: &'static Encoding) -> Result<(Shape, Vec<String>, bool), Error> {
+    /// Reads all elements: where they are, their columns, and whether all of the text decoded.
+    fn json_columns(&self, encoding: &'static Encoding) -> Result<(Shape, Columns, bool), Error> {
         let shape = json::find_shape(&mut self.scanner(encoding)?)?;
         let mut elements = Elements::new(self.scanner(encoding)?, shape.clone());
-        let members = json::collect_names(&mut elements, &self.input.limits)?;
-        Ok((shape, members, elements.text().malformed().0 == 0))
+        let columns = json_cells::columns(&mut elements, &self.input.limits)?;
+        Ok((shape, columns, elements.text().malformed().0 == 0))
     }
 
     fn scanner(&self, encoding: &'static Encoding) -> Result<Scanner, Error> {

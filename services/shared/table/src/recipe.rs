@@ -17,6 +17,8 @@ pub enum Format {
     Json,
     /// One JSON value per row.
     JsonLines,
+    /// Features of GeoJSON, whatever holds them.
+    GeoJson,
     /// Apache Parquet.
     Parquet,
     /// An Arrow IPC file, also called Feather.
@@ -49,14 +51,15 @@ impl From<Book> for Format {
 }
 
 impl Format {
-    /// Its name in recipes: `csv`, `tsv`, `json`, `jsonl`, `parquet`, `arrow`, `arrow-stream`, `avro`, `sqlite`, `xlsx`,
-    /// `xlsb`, `ods` or `xls`.
+    /// Its name in recipes: `csv`, `tsv`, `json`, `jsonl`, `geojson`, `parquet`, `arrow`, `arrow-stream`, `avro`, `sqlite`,
+    /// `xlsx`, `xlsb`, `ods` or `xls`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Csv => "csv",
             Self::Tsv => "tsv",
             Self::Json => "json",
             Self::JsonLines => "jsonl",
+            Self::GeoJson => "geojson",
             Self::Parquet => "parquet",
             Self::Arrow => "arrow",
             Self::ArrowStream => "arrow-stream",

@@ -157,9 +157,9 @@ fn a_header_alone_is_a_table_without_rows() {
 fn an_array_of_objects_is_a_table_with_late_columns() {
     let json = br#" [ {"a": 1, "b": "x\n\u00e9"}, {"b": null, "c": {"k": [1, "a b"]}}, {"a": 2.50, "c": true} ] "#;
     let read = read(json);
-    assert_eq!(read.names, ["a", "b", "c"]);
-    let nested = r#"{"k":[1,"a b"]}"#;
-    assert_eq!(read.cells(), [["1", "x\né", "∅"], ["∅", "∅", nested], ["2.50", "∅", "true"]]);
+    assert_eq!(read.names, ["a", "b", "c.k", "c"]);
+    let nested = r#"[1,"a b"]"#;
+    assert_eq!(read.cells(), [["1", "x\né", "∅", "∅"], ["∅", "∅", nested, "∅"], ["2.50", "∅", "∅", "true"]]);
     assert_eq!(read.reader.recipe().format, Format::Json);
     assert!(read.reader.warnings().is_empty());
 }
@@ -181,7 +181,8 @@ fn the_only_array_of_objects_in_an_object_is_the_table() {
 #[test]
 fn another_object_is_one_row() {
     let read = read(br#"{"a": [1, 2], "b": {"c": 3}, "d": "x"}"#);
-    assert_eq!(read.cells(), [["[1,2]", r#"{"c":3}"#, "x"]]);
+    assert_eq!(read.names, ["a", "b.c", "d"]);
+    assert_eq!(read.cells(), [["[1,2]", "3", "x"]]);
     assert!(read.warning("SINGLE_RECORD").is_some());
 }
 
@@ -285,5 +286,43 @@ fn every_demonstration_file_is_read_whole() {
         }
         assert_eq!((read, reader.column_names().len()), (rows, columns), "{name}");
         assert!(reader.warnings().is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn one_level_of_nesting_becomes_columns_and_the_rest_stays_json() {
+    let text = r#"[{"a":1,"b":{"c":2,"d":{"e":[3]}},"f":{},"g":[{"h":1}]},
+        {"b":null,"a":2,"f":{"x":"y"}},
+        {"b":{"d":"z","c":null},"at":{"type":"Point","coordinates":[1.5, 2]}}]"#;
+    let read = read(text.as_bytes());
+    assert_eq!(read.names, ["a", "b.c", "b.d", "f", "g", "f.x", "at"]);
+    assert_eq!(read.reader.recipe().format, Format::Json);
+    let cells = read.cells();
+    assert_eq!(cells[0], ["1", "2", "{\"e\":[3]}", "{}", "[{\"h\":1}]", "∅", "∅"]);
+    assert_eq!(cells[1], ["2", "∅", "∅", "∅", "∅", "y", "∅"]);
+    assert_eq!(cells[2], ["∅", "∅", "z", "∅", "∅", "∅", "{\"type\":\"Point\",\"coordinates\":[1.5,2]}"]);
+}
+
+#[test]
+fn features_become_rows_of_their_properties_and_their_geometry() {
+    let feature = |id: u8, name: &str| {
+        format!(
+            r#"{{"type":"Feature","id":{id},"geometry":{{"type":"Point","coordinates":[{id},2]}},"properties":{{"id":"{name}","size":{{"m":{id}}}}}}}"#
+        )
+    };
+    let bare = r#"{"type":"Feature","geometry":null,"properties":null}"#;
+    let collection = format!(
+        r#"{{"type":"FeatureCollection","bbox":[1,2,3,4],"features":[{},{},{bare}]}}"#,
+        feature(1, "a"),
+        feature(2, "b")
+    );
+    let lines = format!("{}\n{}\n{bare}\n", feature(1, "a"), feature(2, "b"));
+    for text in [collection, lines] {
+        let read = read(text.as_bytes());
+        assert_eq!(read.reader.recipe().format.name(), "geojson");
+        assert_eq!(read.names, ["id", "size.m", "feature.id", "geometry"]);
+        let cells = read.cells();
+        assert_eq!(cells[1], ["b", "2", "2", "{\"type\":\"Point\",\"coordinates\":[2,2]}"]);
+        assert_eq!(cells[2], ["∅"; 4]);
     }
 }

@@ -259,3 +259,25 @@ proptest! {
         let _ = read(&bytes);
     }
 }
+
+#[test]
+fn nesting_makes_no_more_columns_than_there_may_be() {
+    let members: Vec<String> = (0..200).map(|member| format!("\"m{member}\":1")).collect();
+    let (inner, limits) = (members.join(","), Limits { max_columns: 100, ..Limits::default() });
+    for text in [
+        format!("[{{\"a\":{{{inner}}}}}]"),
+        format!("{{\"type\":\"Feature\",\"geometry\":null,\"properties\":{{{inner}}}}}"),
+    ] {
+        assert_eq!(read_within(text.as_bytes(), &limits).unwrap_err().reason(), "TOO_MANY_COLUMNS");
+    }
+    let deep = format!(
+        "{{\"type\":\"Feature\",\"properties\":null,\"geometry\":{}1{}}}",
+        "[".repeat(9_000),
+        "]".repeat(9_000)
+    );
+    assert_eq!(reason(deep.as_bytes()), "JSON_TOO_DEEP");
+    assert_eq!(
+        reason(b"{\"type\":\"FeatureCollection\",\"features\":[{\"type\":\"Feature\",\"geometry\":{"),
+        "TRUNCATED_JSON"
+    );
+}
