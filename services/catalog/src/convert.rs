@@ -33,16 +33,37 @@ impl From<common::Metadata> for Metadata {
 
 impl From<Recipe> for common::Recipe {
     fn from(value: Recipe) -> Self {
-        let Recipe { compression, format, encoding, delimiter, quote, header, member, preamble_lines, table } = value;
-        Self { compression, format, encoding, delimiter, quote, header, member, preamble_lines, table }
+        let Recipe {
+            compression,
+            format,
+            encoding,
+            delimiter,
+            quote,
+            header,
+            member,
+            preamble_lines,
+            table,
+            column_starts,
+        } = value;
+        Self { compression, format, encoding, delimiter, quote, header, member, preamble_lines, table, column_starts }
     }
 }
 
 impl From<common::Recipe> for Recipe {
     fn from(message: common::Recipe) -> Self {
-        let common::Recipe { compression, format, encoding, delimiter, quote, header, member, preamble_lines, table } =
-            message;
-        Self { compression, format, encoding, delimiter, quote, header, member, preamble_lines, table }
+        let common::Recipe {
+            compression,
+            format,
+            encoding,
+            delimiter,
+            quote,
+            header,
+            member,
+            preamble_lines,
+            table,
+            column_starts,
+        } = message;
+        Self { compression, format, encoding, delimiter, quote, header, member, preamble_lines, table, column_starts }
     }
 }
 

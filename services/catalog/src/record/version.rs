@@ -70,6 +70,8 @@ pub struct Recipe {
     pub preamble_lines: i64,
     /// The sheet of a workbook or the table of a database; empty when there is none.
     pub table: String,
+    /// Where each column begins in lines of fixed width; empty for any other format.
+    pub column_starts: Vec<i32>,
 }
 
 /// The words of a version that search looks at, besides the record's metadata.

@@ -261,6 +261,7 @@ pub(crate) fn recipe_message(recipe: &Recipe) -> common::Recipe {
         delimiter: recipe.delimiter.map(String::from).unwrap_or_default(),
         quote: recipe.quote.map(String::from).unwrap_or_default(),
         header: recipe.header,
+        column_starts: recipe.column_starts.iter().map(|start| i32::try_from(*start).unwrap_or(i32::MAX)).collect(),
     }
 }
 

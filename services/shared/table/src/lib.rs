@@ -31,6 +31,7 @@ mod element;
 mod error;
 mod export;
 mod file_at;
+mod fixed_width;
 mod footer;
 mod json;
 mod json_cells;

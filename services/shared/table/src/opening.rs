@@ -12,6 +12,7 @@ use crate::database;
 use crate::delimited::Body;
 use crate::dialect::{self, Dialect};
 use crate::error::Error;
+use crate::fixed_width::{self, Cut};
 use crate::json::{self, Elements, Shape};
 use crate::json_cells::{self, Columns};
 use crate::json_rows::JsonSource;
@@ -45,15 +46,15 @@ pub(crate) fn table(table: &TableRef) -> Result<TableReader, Error> {
         Kind::Avro => opening(input, false).typed(Format::Avro, arrow_file::open_avro),
         Kind::Sqlite => {
             let (rows, width) = database::spool(input, &table.table)?;
-            opening(input, false).spooled(Format::Sqlite, rows, Dialect::of_rows(width))
+            let opening = opening(input, false);
+            let recipe = opening.recipe(Format::Sqlite, None);
+            opening.spooled(recipe, rows, Dialect::of_rows(width))
         }
         Kind::Book(book) => {
             let (rows, width) = workbook::spool(input, book, &table.table)?;
-            let mut head = vec![0; HEAD];
-            let length = rows.bytes()?.read_full(&mut head)?;
-            let sample = String::from_utf8_lossy(&head[..length]);
-            let dialect = dialect::sniff_rows(&sample, length < HEAD, width).ok_or(Error::Empty)?;
-            opening(input, false).spooled(book.into(), rows, dialect)
+            let (dialect, opening) = (dialect_of(&rows, width)?, opening(input, false));
+            let recipe = opening.recipe(book.into(), None);
+            opening.spooled(recipe, rows, dialect)
         }
         Kind::Other(found) => Err(Error::NotATable { found }),
         Kind::Zip | Kind::Tar => Err(Error::NotATable { found: "an archive" }),
@@ -75,7 +76,8 @@ pub(crate) fn is_table(head: &[u8], hint: &Hint) -> Option<bool> {
     if looks_like_json(&sample) {
         return Some(true);
     }
-    dialect::sniff(&sample, false, hint).map(|dialect| dialect.width > 1)
+    let dialect = dialect::sniff(&sample, false, hint)?;
+    Some(dialect.width > 1 || fixed_width::find(&sample, false).is_some())
 }
 
 struct Opening<'a> {
@@ -105,14 +107,14 @@ impl Opening<'_> {
     }
 
     /// Rows that were written out; a row ends with its last cell, so a short one is nothing odd.
-    fn spooled(mut self, format: Format, rows: Input, dialect: Dialect) -> Result<TableReader, Error> {
+    fn spooled(mut self, recipe: Recipe, rows: Input, dialect: Dialect) -> Result<TableReader, Error> {
         let text = CheckedText::open(&rows, Known { encoding: UTF_8, certain: true })?;
         let (body, header) = Body::open(text, dialect, &self.input.limits)?;
         let names = self.names(dialect, header);
         let schema = text_schema(&names);
         let source = body.padded().with_schema(schema.clone());
         let (header, preamble_lines) = (dialect.header, dialect.preamble as u64);
-        let recipe = Recipe { header, preamble_lines, ..self.recipe(format, None) };
+        let recipe = Recipe { header, preamble_lines, ..recipe };
         Ok(self.reader(recipe, schema, false, Box::new(source)))
     }
 
@@ -133,7 +135,20 @@ impl Opening<'_> {
         refuse_implausible(&sample)?;
         refuse_undecodable(&sample)?;
         let dialect = dialect::sniff(&sample, self.whole, self.hint).ok_or(Error::Empty)?;
-        self.delimited(known, dialect)
+        let starts = (dialect.width == 1).then(|| fixed_width::find(&sample, self.whole)).flatten();
+        match starts {
+            Some(starts) => self.fixed_width(known, starts),
+            None => self.delimited(known, dialect),
+        }
+    }
+
+    /// Lines whose columns begin at these positions.
+    fn fixed_width(mut self, known: Known, starts: Vec<usize>) -> Result<TableReader, Error> {
+        let Cut { rows, width, encoding, warnings } = fixed_width::cut(&self.input, known, &starts)?;
+        self.warnings.extend(warnings);
+        let dialect = dialect_of(&rows, width)?;
+        let recipe = self.recipe(Format::FixedWidth, Some(encoding));
+        self.spooled(Recipe { column_starts: starts, ..recipe }, rows, dialect)
     }
 
     /// Learns the encoding from the whole file.
@@ -233,6 +248,14 @@ impl Opening<'_> {
         let Input { cancel, .. } = self.input;
         TableReader::new(Blocks { recipe, schema, typed, found: self.warnings, source, cancel, given: 0 })
     }
+}
+
+/// Finds the header and what stands above it in rows that were written out.
+fn dialect_of(rows: &Input, width: usize) -> Result<Dialect, Error> {
+    let mut head = vec![0; HEAD];
+    let length = rows.bytes()?.read_full(&mut head)?;
+    let sample = String::from_utf8_lossy(&head[..length]);
+    dialect::sniff_rows(&sample, length < HEAD, width).ok_or(Error::Empty)
 }
 
 /// Tells whether the head is UTF-8; where there is more, it may end inside a character.

@@ -17,6 +17,8 @@ pub enum Format {
     Json,
     /// One JSON value per row.
     JsonLines,
+    /// Columns at fixed positions of their lines.
+    FixedWidth,
     /// Features of GeoJSON, whatever holds them.
     GeoJson,
     /// Apache Parquet.
@@ -51,7 +53,7 @@ impl From<Book> for Format {
 }
 
 impl Format {
-    /// Its name in recipes: `csv`, `tsv`, `json`, `jsonl`, `geojson`, `parquet`, `arrow`, `arrow-stream`, `avro`, `sqlite`,
+    /// Its name in recipes: `csv`, `tsv`, `fixed-width`, `json`, `jsonl`, `geojson`, `parquet`, `arrow`, `arrow-stream`, `avro`, `sqlite`,
     /// `xlsx`, `xlsb`, `ods` or `xls`.
     pub fn name(self) -> &'static str {
         match self {
@@ -59,6 +61,7 @@ impl Format {
             Self::Tsv => "tsv",
             Self::Json => "json",
             Self::JsonLines => "jsonl",
+            Self::FixedWidth => "fixed-width",
             Self::GeoJson => "geojson",
             Self::Parquet => "parquet",
             Self::Arrow => "arrow",
@@ -101,6 +104,8 @@ pub struct Recipe {
     pub header: bool,
     /// How many records of text above the table were left out.
     pub preamble_lines: u64,
+    /// Where each column begins in lines of fixed width, in characters from 0; empty for any other format.
+    pub column_starts: Vec<usize>,
 }
 
 impl Recipe {
@@ -116,6 +121,7 @@ impl Recipe {
             quote: None,
             header: false,
             preamble_lines: 0,
+            column_starts: Vec::new(),
         }
     }
 

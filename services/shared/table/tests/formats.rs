@@ -326,3 +326,27 @@ fn features_become_rows_of_their_properties_and_their_geometry() {
         assert_eq!(cells[2], ["∅"; 4]);
     }
 }
+
+#[test]
+fn columns_of_fixed_width_are_cut_where_the_lines_have_gaps() {
+    let mut text = String::from("town          size  founded\n");
+    for row in 0..40 {
+        text += &format!("Tôwn no {row:<6}{:>4}  20{:02}-01-0{}\n", row * 7, row % 30, row % 9 + 1);
+    }
+    let odd = "A town of the long name 5  2001-01-01\n";
+    let long = text.clone() + &text.split_once('\n').unwrap().1.repeat(400) + odd;
+    let windows = encoding_rs::WINDOWS_1252.encode(&long).0.into_owned();
+    for (bytes, encoding) in [(long.as_bytes(), "utf-8"), (windows.as_slice(), "windows-1252")] {
+        let read = read(bytes);
+        let recipe = read.reader.recipe();
+        assert_eq!(
+            (recipe.format, recipe.encoding_label().as_str(), recipe.header),
+            (Format::FixedWidth, encoding, true)
+        );
+        assert_eq!(read.names, ["town", "size", "founded"]);
+        assert_eq!(read.rows.len(), 40 * 401 + 1);
+        assert_eq!(read.cells()[1], ["Tôwn no 1", "7", "2001-01-02"]);
+        assert_eq!(read.warning("TEXT_BETWEEN_COLUMNS").unwrap().count, 1);
+        assert_eq!(read.cells()[16_040].concat().replace(' ', ""), odd.replace(' ', "").trim());
+    }
+}
