@@ -1,11 +1,7 @@
 //! A uniform sample of the distinct values.
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
-
 use crate::codec::{Corrupt, Reader, Writer};
 use crate::distinct::Estimate;
-use crate::hash::Identity;
 
 /// A value of the sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,15 +25,34 @@ pub struct Sampled {
 #[derive(Debug, Clone)]
 pub struct DistinctSample {
     k: usize,
-    values: HashMap<u64, (u64, Box<str>), BuildHasherDefault<Identity>>,
+    kept: Kept,
     /// Hashes from here on were left out.
     limit: u64,
 }
 
+/// Values by hash. Their texts lie one behind the other, so that a value allocates nothing.
+#[derive(Debug, Clone, Default)]
+struct Kept {
+    /// The places of the values in a table that is never more than half full, by hash; `NOWHERE` where there is none.
+    slots: Vec<u32>,
+    values: Vec<Value>,
+    texts: String,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Value {
+    hash: u64,
+    count: u64,
+    start: usize,
+    length: usize,
+}
+
+const NOWHERE: u32 = u32::MAX;
+
 impl DistinctSample {
     /// Makes an empty sample of at most `k` values, at least 8.
     pub fn new(k: usize) -> Self {
-        Self { k: k.max(8), values: HashMap::default(), limit: u64::MAX }
+        Self { k: k.max(8), kept: Kept::default(), limit: u64::MAX }
     }
 
     /// Tells whether a value with this hash would be kept now; asked before a text is made.
@@ -50,40 +65,30 @@ impl DistinctSample {
     #[inline]
     pub fn offer(&mut self, hash: u64, count: u64, text: &str) {
         if hash < self.limit {
-            self.take(hash, count, text);
-        }
-    }
-
-    fn take(&mut self, hash: u64, count: u64, text: &str) {
-        match self.values.get_mut(&hash) {
-            Some((known, _)) => *known += count,
-            None => {
-                self.values.insert(hash, (count, text.into()));
-                if self.values.len() >= 2 * self.k {
-                    self.prune();
-                }
+            self.kept.take(hash, count, text);
+            if self.kept.values.len() >= 2 * self.k {
+                self.prune();
             }
         }
     }
 
     /// Leaves the `k` least.
     fn prune(&mut self) {
-        if self.values.len() <= self.k {
-            return;
+        if self.kept.values.len() > self.k {
+            self.limit = self.bound().0;
+            self.kept.retain_below(self.limit);
         }
-        let mut hashes: Vec<u64> = self.values.keys().copied().collect();
-        let (_, limit, _) = hashes.select_nth_unstable(self.k);
-        self.limit = *limit;
-        self.values.retain(|hash, _| *hash < self.limit);
     }
 
     /// Takes what `other` has seen, whose values come later.
     pub fn merge(&mut self, other: &Self) {
         self.k = self.k.min(other.k);
-        self.limit = self.limit.min(other.limit);
-        self.values.retain(|hash, _| *hash < self.limit);
-        for (hash, (count, text)) in &other.values {
-            self.offer(*hash, *count, text);
+        if other.limit < self.limit {
+            self.limit = other.limit;
+            self.kept.retain_below(self.limit);
+        }
+        for value in &other.kept.values {
+            self.offer(value.hash, value.count, other.kept.text(value));
         }
         self.prune();
     }
@@ -96,9 +101,9 @@ impl DistinctSample {
 
     /// The same as hash, count and text, which is not copied.
     pub fn entries(&self) -> Vec<(u64, u64, &str)> {
-        let values = self.values.iter();
+        let values = self.kept.values.iter();
         let mut entries: Vec<(u64, u64, &str)> =
-            values.map(|(hash, (count, text))| (*hash, *count, text.as_ref())).collect();
+            values.map(|value| (value.hash, value.count, self.kept.text(value))).collect();
         entries.sort_unstable_by_key(|(hash, ..)| *hash);
         entries.truncate(self.k);
         entries
@@ -117,10 +122,10 @@ impl DistinctSample {
 
     /// The hash below which every value is kept, and whether that is all of them.
     pub(crate) fn bound(&self) -> (u64, bool) {
-        if self.values.len() <= self.k {
+        if self.kept.values.len() <= self.k {
             return (self.limit, self.limit == u64::MAX);
         }
-        let mut hashes: Vec<u64> = self.values.keys().copied().collect();
+        let mut hashes: Vec<u64> = self.kept.values.iter().map(|value| value.hash).collect();
         let (_, limit, _) = hashes.select_nth_unstable(self.k);
         (*limit, false)
     }
@@ -128,7 +133,7 @@ impl DistinctSample {
     /// How many distinct values there were.
     pub fn distinct(&self) -> Estimate {
         let share = self.share();
-        let kept = self.values.len().min(self.k);
+        let kept = self.kept.values.len().min(self.k);
         if share >= 1.0 {
             return Estimate::exact(kept as u64);
         }
@@ -156,10 +161,71 @@ impl DistinctSample {
         let mut sample = Self { limit: from.word()?, ..Self::new(k) };
         for _ in 0..from.length(10)? {
             let (hash, count) = (from.word()?, from.number()?);
-            sample.values.insert(hash, (count, from.text()?.into()));
+            sample.kept.take(hash, count, from.text()?);
         }
-        let good = sample.values.len() <= sample.k && sample.values.keys().all(|hash| *hash < sample.limit);
+        let values = &sample.kept.values;
+        let good = values.len() <= sample.k && values.iter().all(|value| value.hash < sample.limit);
         if good { Ok(sample) } else { Err(from.corrupt()) }
+    }
+}
+
+impl Kept {
+    fn text(&self, value: &Value) -> &str {
+        &self.texts[value.start..value.start + value.length]
+    }
+
+    /// The slot of a hash, and the place of its value if there is one. There are slots.
+    #[inline]
+    fn find(&self, hash: u64) -> (usize, Option<usize>) {
+        let mask = self.slots.len() - 1;
+        let mut slot = hash as usize & mask;
+        loop {
+            let place = self.slots[slot] as usize;
+            if place == NOWHERE as usize {
+                return (slot, None);
+            }
+            if self.values[place].hash == hash {
+                return (slot, Some(place));
+            }
+            slot = (slot + 1) & mask;
+        }
+    }
+
+    fn take(&mut self, hash: u64, count: u64, text: &str) {
+        if self.values.len() * 2 >= self.slots.len() {
+            self.resize((self.slots.len() * 2).max(64));
+        }
+        match self.find(hash) {
+            (_, Some(place)) => self.values[place].count += count,
+            (slot, None) => {
+                self.slots[slot] = self.values.len() as u32;
+                self.values.push(Value { hash, count, start: self.texts.len(), length: text.len() });
+                self.texts.push_str(text);
+            }
+        }
+    }
+
+    fn resize(&mut self, size: usize) {
+        self.slots.clear();
+        self.slots.resize(size, NOWHERE);
+        for place in 0..self.values.len() {
+            let (slot, _) = self.find(self.values[place].hash);
+            self.slots[slot] = place as u32;
+        }
+    }
+
+    fn retain_below(&mut self, limit: u64) {
+        let texts = std::mem::take(&mut self.texts);
+        self.values.retain_mut(|value| {
+            let text = &texts[value.start..value.start + value.length];
+            value.start = self.texts.len();
+            let below = value.hash < limit;
+            if below {
+                self.texts.push_str(text);
+            }
+            below
+        });
+        self.resize(self.slots.len().max(64));
     }
 }
 
