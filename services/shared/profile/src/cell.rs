@@ -184,9 +184,14 @@ fn numeric(text: &str, decimal_comma: bool) -> Option<(Kind, Value)> {
     if text.len() > 64 {
         return None;
     }
-    moment(text)
-        .or_else(|| span::parse(text).map(|micros| (Kind::Duration, Value::Micros(micros))))
-        .or_else(|| geometry::pair(text).then_some((Kind::Point, Value::Nothing)))
+    let found = moment(text);
+    // Neither a span nor a pair is without any of these.
+    let is_divided = || text.bytes().any(|byte| matches!(byte, b' ' | b',' | b':')) || text.starts_with("-P");
+    if found.is_some() || !is_divided() {
+        return found;
+    }
+    let span = span::parse(text).map(|micros| (Kind::Duration, Value::Micros(micros)));
+    span.or_else(|| geometry::pair(text).then_some((Kind::Point, Value::Nothing)))
 }
 
 fn word(text: &str) -> Option<(Kind, Value)> {

@@ -7,6 +7,9 @@ use crate::cell::{Kind, Value};
 /// How many bytes of a cell are kept.
 pub(crate) const CELL_BYTES: usize = 256;
 
+/// Tables of as many slots are worth a look beforehand.
+const FAR: usize = 2_048;
+
 /// A distinct cell.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cell {
@@ -55,6 +58,31 @@ impl Cells {
                 return Ok(place);
             }
             slot = (slot + 1) & mask;
+        }
+    }
+
+    /// Where the cells with these hashes most likely are: the places, from 1, that stand first in the way of each.
+    ///
+    /// A table of many cells lies far from the processor. One look at all of them beforehand, none of which has to wait
+    /// for another, costs about as much as a single one.
+    pub(crate) fn guess(&self, hashes: &[u64], guesses: &mut [u32]) {
+        if self.slots.len() < FAR {
+            return guesses.fill(0);
+        }
+        let mask = self.slots.len() - 1;
+        for (guess, hash) in guesses.iter_mut().zip(hashes) {
+            *guess = self.slots[*hash as usize & mask] as u32;
+        }
+        let near = guesses.iter().filter_map(|guess| self.cells.get((*guess as usize).wrapping_sub(1)));
+        std::hint::black_box(near.fold(0, |touched, cell| touched ^ cell.hash));
+    }
+
+    /// The place of the cell with this hash, or the slot that it would take; `guess` is what [`Cells::guess`] gave.
+    pub(crate) fn find_near(&self, hash: u64, guess: u32) -> Result<usize, usize> {
+        let place = (guess as usize).wrapping_sub(1);
+        match self.cells.get(place) {
+            Some(cell) if cell.hash == hash => Ok(place),
+            _ => self.find(hash),
         }
     }
 

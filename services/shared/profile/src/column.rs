@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use arrow::array::{Array, StringArray};
-use sketch::{Corrupt, Counted, Distinct, DistinctSample, Frequent, Reader, Writer, hash};
+use sketch::{Corrupt, Counted, Distinct, DistinctSample, Frequent, Reader, Writer};
 
 use crate::budget::Budget;
 use crate::cell::{Kind, Value, classify};
@@ -18,8 +18,13 @@ use crate::rows::RowHashes;
 pub(crate) const FIRSTS: usize = 5;
 /// Once a column has more distinct cells than are kept, cells are counted in runs of about as many distinct ones.
 const RUN: usize = 2_048;
+/// How many cells are looked at before any of them is counted.
+const STRETCH: usize = 64;
 /// What stands for a missing cell in the hash of a row.
 const MISSING: u64 = 0x5bd1_e995;
+
+/// The hash of a cell, and where a look at many of them found it, see [`Cells::guess`].
+type Seen = (u64, u32);
 
 /// How the cells of a column come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,19 +142,19 @@ impl Column {
         if cells.null_count() == cells.len() {
             return self.add_missing(cells.len(), rows, numbers);
         }
-        match (cells.nulls(), numbers) {
-            (None, None) => {
-                for row in 0..cells.len() {
-                    let place = self.add_text(cells.value(row), first_row + row as u64);
-                    let cell = self.cells.get(place);
-                    rows.add(row, cell.hash, cell.normal);
-                }
+        let (mut hashes, mut guesses) = ([0; STRETCH], [0; STRETCH]);
+        let mut numbers = numbers;
+        for start in (0..cells.len()).step_by(STRETCH) {
+            let count = STRETCH.min(cells.len() - start);
+            for (hash, row) in hashes.iter_mut().zip(start..start + count) {
+                *hash = sketch::hash(cells.value(row).as_bytes());
             }
-            (_, mut numbers) => {
-                for (row, cell) in cells.iter().enumerate() {
-                    let place = cell.map(|cell| self.add_text(cell, first_row + row as u64));
-                    self.account(row, place, rows, &mut numbers);
-                }
+            self.cells.guess(&hashes[..count], &mut guesses[..count]);
+            for index in 0..count {
+                let row = start + index;
+                let seen = (hashes[index], guesses[index]);
+                let place = cells.is_valid(row).then(|| self.add_text(cells.value(row), seen, first_row + row as u64));
+                self.account(row, place, rows, &mut numbers);
             }
         }
     }
@@ -157,14 +162,30 @@ impl Column {
     /// Takes the values of the next rows, each with the hash of its bits.
     pub(crate) fn add_values(
         &mut self,
-        values: impl Iterator<Item = Option<(u64, Kind, Value)>>,
+        mut values: impl Iterator<Item = Option<(u64, Kind, Value)>>,
         first_row: u64,
         rows: &mut RowHashes<'_>,
         mut numbers: Option<&mut Vec<f64>>,
     ) {
-        for (row, value) in values.enumerate() {
-            let place = value.map(|(hash, kind, value)| self.add_value(hash, kind, value, first_row + row as u64));
-            self.account(row, place, rows, &mut numbers);
+        let (mut hashes, mut guesses) = ([0; STRETCH], [0; STRETCH]);
+        let mut stretch = Vec::with_capacity(STRETCH);
+        let mut row = 0;
+        loop {
+            stretch.clear();
+            stretch.extend(values.by_ref().take(STRETCH));
+            if stretch.is_empty() {
+                return;
+            }
+            for (hash, value) in hashes.iter_mut().zip(&stretch) {
+                *hash = value.map_or(0, |(hash, ..)| hash);
+            }
+            self.cells.guess(&hashes[..stretch.len()], &mut guesses[..stretch.len()]);
+            for (value, guess) in stretch.iter().zip(guesses) {
+                let place =
+                    value.map(|(hash, kind, value)| self.add_value((hash, guess), kind, value, first_row + row as u64));
+                self.account(row, place, rows, &mut numbers);
+                row += 1;
+            }
         }
     }
 
@@ -197,9 +218,8 @@ impl Column {
     }
 
     /// Counts a cell and tells its place.
-    fn add_text(&mut self, text: &str, row: u64) -> usize {
-        let hash = hash(text.as_bytes());
-        let slot = match self.known(hash, row, |_| text) {
+    fn add_text(&mut self, text: &str, seen: Seen, row: u64) -> usize {
+        let slot = match self.known(seen, row, |_| text) {
             Ok(place) => return place,
             Err(slot) => slot,
         };
@@ -212,25 +232,30 @@ impl Column {
         if kind == Kind::Integer && self.first_code.is_none() && has_leading_zero(trimmed) {
             self.first_code = Some(row);
         }
-        let cell = Cell::new(hash, normal, (kind, value), text);
+        let cell = Cell::new(seen.0, normal, (kind, value), text);
         self.insert(slot, cell, Some(text), row)
     }
 
-    fn add_value(&mut self, hash: u64, kind: Kind, value: Value, row: u64) -> usize {
+    fn add_value(&mut self, seen: Seen, kind: Kind, value: Value, row: u64) -> usize {
         let Form::Native(native) = self.form else { unreachable!("values come in columns of values") };
-        let slot = match self.known(hash, row, |value| native.render(value)) {
+        let slot = match self.known(seen, row, |value| native.render(value)) {
             Ok(place) => return place,
             Err(slot) => slot,
         };
         let normal = normal_hash("", kind, value, &mut self.scratch);
-        self.insert(slot, Cell::new(hash, normal, (kind, value), ""), None, row)
+        self.insert(slot, Cell::new(seen.0, normal, (kind, value), ""), None, row)
     }
 
     /// Counts a cell that was seen before and tells its place, or the slot that it would take.
-    fn known<T: AsRef<str>>(&mut self, hash: u64, row: u64, text: impl FnOnce(Value) -> T) -> Result<usize, usize> {
+    fn known<T: AsRef<str>>(
+        &mut self,
+        (hash, guess): Seen,
+        row: u64,
+        text: impl FnOnce(Value) -> T,
+    ) -> Result<usize, usize> {
         let place = match self.last.filter(|last| self.cells.get(*last).hash == hash) {
             Some(last) => last,
-            None => self.cells.find(hash)?,
+            None => self.cells.find_near(hash, guess)?,
         };
         let cell = self.cells.count(place, 1);
         let (kind, value) = (cell.kind, cell.value);
