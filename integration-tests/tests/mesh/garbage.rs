@@ -4,8 +4,10 @@ use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use millrace_integration_tests::{Mesh, csv, write};
+use millrace_integration_tests::{Mesh, csv, reason, write};
 use proto::catalog::v1::DatasetState;
+use proto::profiling::v1::ProfileDataStart;
+use testkit::hostile;
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -49,6 +51,38 @@ async fn garbage_fails_with_a_reason_or_is_profiled_and_never_crashes() {
     for indexed in ["good.csv", "latin.csv", "headers.csv", "ragged.csv"] {
         assert_eq!(state(indexed), DatasetState::Indexed, "{indexed}");
     }
+    assert!(mesh.answers().await);
+}
+
+#[tokio::test]
+async fn files_that_crash_their_parsers_fail_alone() {
+    let mesh = Mesh::start().await;
+    let folder = mesh.folder();
+    write(&folder, "lying.parquet", hostile::parquet_of_lying_length());
+    write(&folder, "deep.parquet", hostile::parquet_of_deep_nesting(300_000));
+    write(&folder, "good.csv", csv("good", 10));
+    let admin = mesh.admin().await;
+    admin.crawl_folder("hostile", &folder).await;
+    let datasets = admin.settled(3).await;
+    for (path, expected) in [("lying.parquet", "MEMORY_LIMIT"), ("deep.parquet", "PARSER_CRASHED")] {
+        let dataset = datasets.iter().find(|dataset| dataset.path == path).unwrap();
+        let error = dataset.latest_attempt.clone().unwrap().error.unwrap();
+        assert_eq!((dataset.state(), error.reason.as_str()), (DatasetState::Failed, expected), "{error:?}");
+        assert!(!error.retryable, "{error:?}");
+    }
+    assert_eq!(datasets.iter().find(|dataset| dataset.path == "good.csv").unwrap().state(), DatasetState::Indexed);
+    // What is sent to be profiled, and not stored, is treated alike.
+    let start = ProfileDataStart { parent: "tenants/main".into(), file_name: "x.parquet".into() };
+    let source = std::io::Cursor::new(hostile::parquet_of_deep_nesting(300_000));
+    let (messages, _) = rpc::upload::messages(start, source, |_| ());
+    let mut answer = admin.profiling().profile_data(messages).await.unwrap().into_inner();
+    let refused = loop {
+        match answer.message().await {
+            Ok(message) => assert!(message.is_some(), "a crash is no end"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(reason(&refused), "PARSER_CRASHED", "{refused:?}");
     assert!(mesh.answers().await);
 }
 

@@ -22,6 +22,10 @@ use clap::Parser;
 use crate::failure::Failure;
 
 fn main() -> std::process::ExitCode {
+    // Started by this program itself, to parse one file.
+    if let Some(code) = profile::run_as_child() {
+        return code;
+    }
     let cli = cli::Cli::parse();
     let result = match runtime::block_on(commands::run(cli)) {
         Ok(result) => result,

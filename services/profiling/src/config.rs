@@ -9,6 +9,8 @@ use types::{ByteSize, Span};
 pub struct Config {
     /// How many jobs run at once in this process.
     pub workers: usize,
+    /// How much memory all jobs together may take for what they profile.
+    pub memory: ByteSize,
     /// Bytes up to this size are kept as an object.
     pub keep_bytes: ByteSize,
     /// States of profiles up to this size are kept as an object; none are when it is 0.
@@ -67,6 +69,11 @@ impl Config {
     /// The defaults, as TOML.
     pub const DEFAULTS: &'static str = include_str!("../default.toml");
 
+    /// How much memory one job may take.
+    pub fn memory_of_a_job(&self) -> ByteSize {
+        ByteSize::bytes(self.memory.as_bytes() / self.workers.max(1) as u64)
+    }
+
     /// Every problem of these settings, each naming its key.
     pub fn validate(&self) -> Vec<String> {
         let mut problems = Vec::new();
@@ -76,6 +83,7 @@ impl Config {
             }
         };
         need((1..=64).contains(&self.workers), "workers: takes 1 to 64");
+        need(self.memory_of_a_job() >= profile::LEAST_MEMORY, "memory: takes at least 64MiB for each of `workers`");
         need(self.jobs.max_attempts >= 1, "jobs.max_attempts: takes at least 1");
         need(self.jobs.lease.as_duration().as_secs() >= 3, "jobs.lease: takes at least 3s");
         need(self.jobs.first_backoff <= self.jobs.max_backoff, "jobs.first_backoff: is at most jobs.max_backoff");

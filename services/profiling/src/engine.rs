@@ -1,16 +1,17 @@
 //! How this service calls the profiler.
 
 use std::any::Any;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use profile::State;
 use proto::profiling::v1::StoredProfile;
-use types::{Digest, ProfileName};
+use types::{ByteSize, Digest, ProfileName};
 
 use crate::Error;
+use crate::config::Config;
 use crate::spool::Spooled;
 
 /// The digest of what besides the bytes decides how they are read: the ending of the file's name, a hint.
@@ -58,14 +59,31 @@ pub struct Made {
     pub left_out_bytes: u64,
 }
 
+/// What a profile may take.
+#[derive(Debug, Clone)]
+pub struct Bounds {
+    memory: ByteSize,
+    isolation: profile::Isolation,
+}
+
+impl Bounds {
+    /// Each of the workers has its share of the memory. `profiler` is the program for files whose parsers are not ours.
+    pub fn new(config: &Config, profiler: Option<PathBuf>) -> Self {
+        let memory = config.memory_of_a_job();
+        let child = |program| profile::Isolation::Child { program, memory };
+        Self { memory, isolation: profiler.map_or_else(profile::Isolation::default, child) }
+    }
+}
+
 /// Profiles spooled bytes, on a thread that may block. Ends soon after `stop` is set.
 pub fn profile(
     spooled: &Spooled,
     file_name: &str,
+    bounds: &Bounds,
     stop: Arc<AtomicBool>,
     progress: impl Fn(profile::Progress) + Send + Sync + 'static,
 ) -> Result<StoredProfile, Error> {
-    let options = options(Some(spooled), stop, progress);
+    let options = options(Some(spooled), bounds, stop, progress);
     profile::profile(&spooled.path, &hint(file_name), &options).map_err(Error::Profile)
 }
 
@@ -73,25 +91,26 @@ pub fn profile(
 pub fn make(
     source: &Source,
     file_name: &str,
+    bounds: &Bounds,
     keep: u64,
     stop: Arc<AtomicBool>,
     progress: impl Fn(profile::Progress) + Send + Sync + 'static,
 ) -> Result<Made, Error> {
     let (profile, state) = match source {
-        Source::Bytes(spooled) if keep == 0 => (self::profile(spooled, file_name, stop, progress)?, None),
+        Source::Bytes(spooled) if keep == 0 => (self::profile(spooled, file_name, bounds, stop, progress)?, None),
         Source::Bytes(spooled) => {
-            let options = options(Some(spooled), stop, progress);
+            let options = options(Some(spooled), bounds, stop, progress);
             let made = profile::profile_with_state(&spooled.path, &hint(file_name), &options);
             made.map(|(profile, state)| (profile, Some(state))).map_err(Error::Profile)?
         }
         Source::Added(earlier, spooled) => {
-            let options = options(Some(spooled), stop, progress);
+            let options = options(Some(spooled), bounds, stop, progress);
             let made = profile::append(earlier.decode()?, &spooled.path, &hint(file_name), &options);
             made.map(|(profile, state)| (profile, Some(state))).map_err(Error::Profile)?
         }
         Source::States(states) => {
             let state = merged(states, &stop)?;
-            let profile = state.profile(&options(None, stop, progress)).map_err(Error::Profile)?;
+            let profile = state.profile(&options(None, bounds, stop, progress)).map_err(Error::Profile)?;
             (profile, Some(state))
         }
     };
@@ -117,14 +136,16 @@ fn hint(file_name: &str) -> profile::Hint {
 
 fn options(
     spooled: Option<&Spooled>,
+    bounds: &Bounds,
     stop: Arc<AtomicBool>,
     progress: impl Fn(profile::Progress) + Send + Sync + 'static,
 ) -> profile::Options {
     profile::Options {
         digest: spooled.map(|spooled| spooled.digest),
+        isolation: bounds.isolation.clone(),
         cancel: stop.into(),
         progress: Some(Box::new(progress)),
-        ..profile::Options::default()
+        ..profile::Options::within(bounds.memory)
     }
 }
 

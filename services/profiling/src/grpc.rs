@@ -14,6 +14,7 @@ use tonic::{Request, Response, Status, Streaming};
 use types::{DatasetName, JobName, ProfileName, Scoped, TenantName};
 
 use crate::Error;
+use crate::engine::Bounds;
 use crate::service::Profiling;
 use crate::spool::Spool;
 
@@ -23,12 +24,13 @@ type Messages<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 pub struct Handler {
     profiling: Profiling,
     spool: Spool,
+    bounds: Bounds,
 }
 
 impl Handler {
-    /// Serves what `profiling` knows; uploads go through `spool`.
-    pub fn new(profiling: Profiling, spool: Spool) -> Self {
-        Self { profiling, spool }
+    /// Serves what `profiling` knows; uploads go through `spool`, and are profiled within `bounds`.
+    pub fn new(profiling: Profiling, spool: Spool, bounds: Bounds) -> Self {
+        Self { profiling, spool, bounds }
     }
 }
 
@@ -49,7 +51,8 @@ impl ProfilingService for Handler {
         let (start, upload) = rpc::upload::open::<pb::ProfileDataRequest, _>(messages).await?;
         rpc::permit::<TenantName>(&extensions, "start.parent", &start.parent)?;
         let upload = upload.with_limit("profiling.max_upload_bytes", self.profiling.config.max_upload_bytes);
-        let answer = data::profile(upload, start.file_name, self.spool.clone(), Arc::clone(&self.profiling.config));
+        let (spool, bounds, config) = (self.spool.clone(), self.bounds.clone(), Arc::clone(&self.profiling.config));
+        let answer = data::profile(upload, start.file_name, spool, bounds, config);
         Ok(Response::new(answer.boxed()))
     }
 

@@ -48,6 +48,7 @@ use types::{OperateError, Queues};
 pub use config::{Config, Consumers, Jobs};
 pub use error::Error;
 
+use crate::engine::Bounds;
 use crate::job::{Job, QUEUE};
 use crate::service::Profiling;
 use crate::spool::Spool;
@@ -70,6 +71,9 @@ pub struct Deps {
     pub fetcher: Fetcher,
     /// The folder of temporary files.
     pub spool: PathBuf,
+    /// The program that profiles files whose parsers are not ours in processes of their own, see
+    /// [`profile::Isolation::Child`]; without one they are profiled in this process.
+    pub profiler: Option<PathBuf>,
 }
 
 /// Why the service could not be built.
@@ -111,9 +115,10 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service<Routes>, BuildE
     add_feeds(&mut tasks, &config, &deps);
     let domain =
         Profiling { db: deps.database.clone(), objects: deps.objects.clone(), config: Arc::new(config.clone()) };
-    add_workers(&mut tasks, &deps, &queue, &spool, &domain);
+    let bounds = Bounds::new(&config, deps.profiler.clone());
+    add_workers(&mut tasks, &deps, &queue, &spool, &domain, &bounds);
     add_sweep(&mut tasks, &config, &deps);
-    let handler = grpc::Handler::new(domain, spool);
+    let handler = grpc::Handler::new(domain, spool, bounds);
     let letters = Arc::new(DeadLetterStore::new(deps.database.clone()));
     let status = Arc::new(Status { db: deps.database, bus: deps.bus, jobs: queue });
     let routes = Routes::new(ProfilingServiceServer::new(handler)).add_service(rpc::operator_service(
@@ -166,7 +171,7 @@ fn add_feeds(tasks: &mut Tasks, config: &Config, deps: &Deps) {
     tasks.add_poked("uploads", config.period, uploaded, Box::new(Feed(uploads.with_patience(patience))));
 }
 
-fn add_workers(tasks: &mut Tasks, deps: &Deps, queue: &Queue, spool: &Spool, domain: &Profiling) {
+fn add_workers(tasks: &mut Tasks, deps: &Deps, queue: &Queue, spool: &Spool, domain: &Profiling, bounds: &Bounds) {
     let config = &domain.config;
     let shop = Arc::new(Workshop {
         queue: queue.clone(),
@@ -174,6 +179,7 @@ fn add_workers(tasks: &mut Tasks, deps: &Deps, queue: &Queue, spool: &Spool, dom
         profiles: domain.clone(),
         fetcher: deps.fetcher.clone(),
         spool: spool.clone(),
+        bounds: bounds.clone(),
         config: config.as_ref().clone(),
     });
     tasks.add("backlog", Backlog::PERIOD, Box::new(Backlog(queue.clone())));

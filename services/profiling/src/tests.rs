@@ -87,6 +87,7 @@ impl Bench {
             objects: objects.clone(),
             fetcher: Fetcher::new(policy).unwrap(),
             spool: folder.path().join("spool"),
+            profiler: None,
         };
         build(config(), deps).await.unwrap()
     }

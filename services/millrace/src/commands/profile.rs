@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use proto::catalog::v1::GetDatasetRequest;
 use proto::profiling::v1 as pb;
-use types::Fault;
+use types::{ByteSize, Fault, QuantityError};
 
 use super::{Context, profile_text};
 use crate::client::{Client, PAGE, pages};
@@ -33,11 +33,22 @@ pub struct ProfileArgs {
     /// not checked, but for their columns.
     #[arg(long, value_name = "STATE", conflicts_with = "tables")]
     append_to: Option<PathBuf>,
+    /// How much memory it may take: a file that needs more is refused.
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = memory)]
+    memory: ByteSize,
+}
+
+fn memory(text: &str) -> Result<ByteSize, String> {
+    let memory: ByteSize = text.parse().map_err(|error: QuantityError| error.to_string())?;
+    if memory < profile::LEAST_MEMORY {
+        return Err(format!("it takes at least {}", profile::LEAST_MEMORY));
+    }
+    Ok(memory)
 }
 
 pub async fn run(context: &Context, args: ProfileArgs) -> Result<(), Failure> {
     if args.tables {
-        let (tables, left_out) = runtime::blocking(move || list(&args.file)).await?;
+        let (tables, left_out) = runtime::blocking(move || list(&args)).await?;
         return context.out.document(&tables_json(&tables, &left_out), || profile_text::tables(&tables, &left_out));
     }
     let profile = runtime::blocking(move || local(&args)).await?;
@@ -45,10 +56,16 @@ pub async fn run(context: &Context, args: ProfileArgs) -> Result<(), Failure> {
 }
 
 /// The tables of a file, and what else it holds.
-fn list(path: &Path) -> Result<(Vec<pb::FileTable>, Vec<String>), Failure> {
-    let hint = profile::Hint::named(check(path)?);
-    let listed = profile::file_tables(path, &hint, &profile::Options::default());
+fn list(args: &ProfileArgs) -> Result<(Vec<pb::FileTable>, Vec<String>), Failure> {
+    let hint = profile::Hint::named(check(&args.file)?);
+    let listed = profile::file_tables(&args.file, &hint, &options(args)?);
     listed.map_err(|error| Failure::of(&error))
+}
+
+/// Options whose parsers run in children of this program.
+fn options(args: &ProfileArgs) -> Result<profile::Options, Failure> {
+    let isolation = profile::Isolation::this_program(args.memory)?;
+    Ok(profile::Options { isolation, ..profile::Options::within(args.memory) })
 }
 
 fn tables_json(tables: &[pb::FileTable], left_out: &[String]) -> serde_json::Value {
@@ -79,7 +96,7 @@ fn local(args: &ProfileArgs) -> Result<pb::StoredProfile, Failure> {
         progress: Some(Box::new(move |now| {
             let _unless_done = seen.send(now);
         })),
-        ..profile::Options::default()
+        ..options(args)?
     };
     let keep = args.save_state.is_some();
     let result = std::thread::scope(|scope| {
@@ -159,6 +176,7 @@ mod tests {
             file: file.to_owned(),
             table: None,
             tables: false,
+            memory: profile::LEAST_MEMORY,
             save_state: save_state.map(Path::to_owned),
             append_to: append_to.map(Path::to_owned),
         }

@@ -123,7 +123,8 @@ impl Wiring<'_> {
         let database = self.database(Role::Profiling, &profiling::migrations()).await?;
         self.claim(Role::Profiling, &database, &bus).await?;
         let (sole_owner, fetcher, spool) = (self.sole_owner(), self.fetcher.clone(), self.spool()?);
-        let deps = profiling::Deps { database, sole_owner, bus, objects, fetcher, spool };
+        let profiler = Some(profile::this_program().map_err(failed)?);
+        let deps = profiling::Deps { database, sole_owner, bus, objects, fetcher, spool, profiler };
         let service = profiling::build(self.stores.settings.profiling.clone(), deps).await.map_err(failed)?;
         self.add(Role::Profiling, service);
         Ok(())

@@ -11,7 +11,7 @@ use rpc::upload::Upload;
 use tonic::{Status, Streaming};
 
 use crate::config::Config;
-use crate::engine;
+use crate::engine::{self, Bounds};
 use crate::spool::Spool;
 use crate::{Error, tasks};
 
@@ -32,6 +32,7 @@ pub fn profile(
     upload: Upload<Streaming<ProfileDataRequest>>,
     file_name: String,
     spool: Spool,
+    bounds: Bounds,
     config: Arc<Config>,
 ) -> impl Stream<Item = Result<ProfileDataResponse, Status>> + Send {
     async_stream::try_stream! {
@@ -44,7 +45,7 @@ pub fn profile(
                 let taken = |bytes| { read.fetch_add(bytes, Ordering::Relaxed); };
                 let spooled = spool.take(upload.into_stream::<ProfileDataRequest>(), limit, taken).await?;
                 let progress = move |seen: profile::Progress| rows.store(seen.rows, Ordering::Relaxed);
-                tasks::guarded(move || engine::profile(&spooled, &file_name, stop, progress)).await
+                tasks::guarded(move || engine::profile(&spooled, &file_name, &bounds, stop, progress)).await
             }
         };
         let mut work = std::pin::pin!(work);

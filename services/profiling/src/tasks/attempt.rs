@@ -278,12 +278,12 @@ impl Attempt<'_> {
     async fn make(&self, material: &Material, name: &ProfileName, keys: &Keys) -> Result<common::ObjectOrigin, Error> {
         let (stop, profiled) = (self.progress.stop.clone(), self.progress.profiled.clone());
         let (source, file_name) = (material.source.clone(), self.job.file_name.clone());
-        let keep = self.shop.config.keep_state_bytes.as_bytes();
+        let (bounds, keep) = (self.shop.bounds.clone(), self.shop.config.keep_state_bytes.as_bytes());
         let seen = move |seen: profile::Progress| {
             profiled.rows.store(seen.rows, Ordering::Relaxed);
             profiled.bytes.store(seen.read_bytes, Ordering::Relaxed);
         };
-        let mut made = guarded(move || engine::make(&source, &file_name, keep, stop, seen)).await?;
+        let mut made = guarded(move || engine::make(&source, &file_name, &bounds, keep, stop, seen)).await?;
         metrics::rows(self.progress.profiled.rows.load(Ordering::Relaxed));
         self.tell(&mut made, name, keys);
         let profile = Bytes::from(made.profile.encode_to_vec());

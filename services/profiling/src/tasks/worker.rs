@@ -17,6 +17,7 @@ use types::{BoxError, Fault, WorkError, WorkPhase};
 
 use super::attempt::{Attempt, Done, Progress};
 use crate::config::Config;
+use crate::engine::Bounds;
 use crate::job::{Detail, Job};
 use crate::service::Profiling;
 use crate::spool::Spool;
@@ -34,6 +35,8 @@ pub struct Workshop {
     pub fetcher: Fetcher,
     /// Where bytes lie while they are profiled.
     pub spool: Spool,
+    /// What a profile may take.
+    pub bounds: Bounds,
     /// The settings.
     pub config: Config,
 }

@@ -1,6 +1,8 @@
 //! Why there is no profile.
 
-use types::{ErrorKind, Fault, LimitHit};
+use types::{ByteSize, ErrorKind, Fault, LimitHit};
+
+use crate::isolation::Told;
 
 /// Why there is no profile.
 #[derive(Debug, thiserror::Error)]
@@ -42,13 +44,51 @@ pub enum Error {
     /// The bytes are no state of a profile of this version.
     #[error("these bytes are no state of a profile that version {} of the engine has written", crate::ENGINE_VERSION)]
     BadState,
+    /// What a child process said of the file.
+    #[error(transparent)]
+    Told(#[from] Told),
+    /// The child process that parsed the file crashed.
+    #[error("the parser of {format} crashed: {how}")]
+    ParserCrashed {
+        /// The format of the file.
+        format: &'static str,
+        /// What ended it.
+        how: String,
+    },
+    /// The file needs more memory than a profile may take.
+    #[error("reading the file as {format} takes more than {limit} of memory")]
+    MemoryLimit {
+        /// The format of the file.
+        format: &'static str,
+        /// The memory that it may take.
+        limit: ByteSize,
+    },
+    /// The file takes longer than any honest one.
+    #[error("reading the file as {format} takes more than {limit_seconds} s of processor time")]
+    CpuLimit {
+        /// The format of the file.
+        format: &'static str,
+        /// The limit in seconds.
+        limit_seconds: u64,
+    },
+    /// Somebody killed the child process: the system when its memory ran out, or a person.
+    #[error("the process that read the file as {format} was killed from outside")]
+    ProfilerKilled {
+        /// The format of the file.
+        format: &'static str,
+    },
+    /// No child process can be started.
+    #[error("cannot start a process to read the file")]
+    NotStarted(#[source] std::io::Error),
 }
 
 impl Fault for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Table(error) => error.kind(),
-            Self::Digest(_) => ErrorKind::Unavailable,
+            Self::Told(told) => told.kind(),
+            Self::ParserCrashed { .. } | Self::MemoryLimit { .. } | Self::CpuLimit { .. } => ErrorKind::Invalid,
+            Self::Digest(_) | Self::ProfilerKilled { .. } | Self::NotStarted(_) => ErrorKind::Unavailable,
             Self::OtherColumns { .. }
             | Self::OtherFormat { .. }
             | Self::OtherEngine { .. }
@@ -66,6 +106,12 @@ impl Fault for Error {
             Self::OtherEngine { .. } => "PROFILE_OF_ANOTHER_ENGINE",
             Self::TooManyParts => "TOO_MANY_PARTS",
             Self::BadState => "PROFILE_STATE_UNREADABLE",
+            Self::Told(told) => told.reason(),
+            Self::ParserCrashed { .. } => "PARSER_CRASHED",
+            Self::MemoryLimit { .. } => "MEMORY_LIMIT",
+            Self::CpuLimit { .. } => "CPU_LIMIT",
+            Self::ProfilerKilled { .. } => "PROFILER_KILLED",
+            Self::NotStarted(_) => "PROFILER_NOT_STARTED",
         }
     }
 
@@ -78,7 +124,14 @@ impl Fault for Error {
             Self::OtherEngine { found } => {
                 vec![("engine_version", found.clone()), ("expected", crate::ENGINE_VERSION.to_owned())]
             }
-            Self::Digest(_) | Self::TooManyParts | Self::BadState => Vec::new(),
+            Self::Told(told) => told.metadata(),
+            Self::ParserCrashed { format, how } => {
+                vec![("format", (*format).to_owned()), ("how", how.clone())]
+            }
+            Self::MemoryLimit { format, .. } | Self::CpuLimit { format, .. } | Self::ProfilerKilled { format } => {
+                vec![("format", (*format).to_owned())]
+            }
+            Self::Digest(_) | Self::TooManyParts | Self::BadState | Self::NotStarted(_) => Vec::new(),
         }
     }
 
@@ -88,11 +141,19 @@ impl Fault for Error {
             Self::TooManyParts => {
                 Some(LimitHit { name: "parts".to_owned(), value: crate::state::MOST_PARTS.to_string() })
             }
+            Self::Told(told) => told.limit(),
+            Self::MemoryLimit { limit, .. } => Some(LimitHit { name: "memory".to_owned(), value: limit.to_string() }),
+            Self::CpuLimit { limit_seconds, .. } => {
+                Some(LimitHit { name: "cpu_seconds".to_owned(), value: format!("{limit_seconds} s") })
+            }
             Self::Digest(_)
             | Self::OtherColumns { .. }
             | Self::OtherFormat { .. }
             | Self::OtherEngine { .. }
-            | Self::BadState => None,
+            | Self::BadState
+            | Self::ParserCrashed { .. }
+            | Self::ProfilerKilled { .. }
+            | Self::NotStarted(_) => None,
         }
     }
 }

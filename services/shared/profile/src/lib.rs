@@ -31,6 +31,7 @@ mod figures;
 mod file_tables;
 mod finish;
 mod geometry;
+mod isolation;
 mod keys;
 mod longitude;
 mod native;
@@ -54,10 +55,10 @@ mod tokens;
 mod tree;
 mod wide;
 
-pub use engine::{append, profile, profile_with_state};
 pub use error::Error;
-pub use file_tables::file_tables;
-pub use options::{Options, Progress};
+
+pub use isolation::{Isolation, Told, append, file_tables, profile, profile_with_state, run_as_child, this_program};
+pub use options::{LEAST_MEMORY, Options, Progress};
 pub use state::State;
 pub use table::{CancelFlag, Hint, Limits};
 

@@ -4,7 +4,12 @@ use std::fmt;
 use std::num::NonZeroUsize;
 
 use table::{CancelFlag, Limits};
-use types::Digest;
+use types::{ByteSize, Digest};
+
+use crate::isolation::Isolation;
+
+/// The least memory that a run takes.
+pub const LEAST_MEMORY: ByteSize = ByteSize::mib(64);
 
 /// How to profile.
 pub struct Options {
@@ -20,6 +25,8 @@ pub struct Options {
     pub value_sketches: bool,
     /// On how many threads to profile. The profile does not depend on it.
     pub threads: NonZeroUsize,
+    /// Where parsers that are not ours run.
+    pub isolation: Isolation,
     /// Ends the run early.
     pub cancel: CancelFlag,
     /// Called after every block of rows, from whichever thread has read it; never twice at once.
@@ -35,9 +42,20 @@ impl Default for Options {
             sample_rows: 20,
             value_sketches: false,
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            isolation: Isolation::default(),
             cancel: CancelFlag::default(),
             progress: None,
         }
+    }
+}
+
+impl Options {
+    /// The defaults for a run that may take so much memory: half of it is for summaries, and no more than by default, so
+    /// that more memory gives no other profile.
+    pub fn within(memory: ByteSize) -> Self {
+        let default = Self::default();
+        let half = usize::try_from(memory.as_bytes() / 2).unwrap_or(usize::MAX);
+        Self { memory_bytes: default.memory_bytes.min(half), ..default }
     }
 }
 
@@ -49,6 +67,7 @@ impl fmt::Debug for Options {
             .field("memory_bytes", &self.memory_bytes)
             .field("sample_rows", &self.sample_rows)
             .field("threads", &self.threads)
+            .field("isolation", &self.isolation)
             .finish_non_exhaustive()
     }
 }

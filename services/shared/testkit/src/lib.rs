@@ -5,6 +5,7 @@
 
 mod backends;
 mod clock;
+pub mod hostile;
 mod logs;
 mod postgres;
 mod stores;
