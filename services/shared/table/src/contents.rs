@@ -11,6 +11,7 @@ use crate::layer::Compression;
 use crate::limits::{CancelFlag, Hint, Limits};
 use crate::opening;
 use crate::reader::TableReader;
+use crate::shape_parts::{Beside, Shapefiles};
 use crate::warning::Warning;
 use crate::workbook::{self, Book};
 
@@ -40,6 +41,7 @@ pub struct TableRef {
     input: Input,
     kind: Kind,
     hint: Hint,
+    beside: Beside,
 }
 
 impl TableRef {
@@ -56,6 +58,11 @@ impl TableRef {
     /// The last part of the path in its archive.
     fn file_name(&self) -> &str {
         if self.table.is_empty() { self.member.rsplit('/').next().unwrap_or_default() } else { "" }
+    }
+
+    /// What of a shapefile lies in other files.
+    pub(crate) fn beside(&self) -> &Beside {
+        &self.beside
     }
 
     pub(crate) fn parts(&self) -> (&Input, Kind, &Hint) {
@@ -179,7 +186,8 @@ struct Search<'a> {
 impl Search<'_> {
     fn table(&mut self, member: String, table: String, input: Input, kind: Kind) {
         let hint = if member.is_empty() { self.hint.clone() } else { Hint::named(member.clone()) };
-        self.contents.tables.push(TableRef { member, table, input, kind, hint });
+        let beside = Beside::default();
+        self.contents.tables.push(TableRef { member, table, input, kind, hint, beside });
     }
 
     /// Takes the tables of one file.
@@ -219,8 +227,13 @@ impl Search<'_> {
     }
 
     fn members(&mut self, members: Vec<Member>, within: &str) -> Result<(), Error> {
+        let mut shapes = Shapefiles::of(&members)?;
         for member in members {
             self.members += 1;
+            if shapes.is_beside(&member.name) {
+                continue;
+            }
+            let beside = shapes.take(&member.name);
             let path = if within.is_empty() { member.name.clone() } else { format!("{within}!/{}", member.name) };
             let hidden = member.name.split('/').any(|part| part.starts_with('.') || part == "__MACOSX");
             let readable = member.input.filter(|input| !hidden && self.members <= input.limits.max_members);
@@ -231,6 +244,9 @@ impl Search<'_> {
             match self.member(path.clone(), input, member.head) {
                 Err(error) if error.is_of_one_member() => self.contents.left_out.push(path),
                 outcome => outcome?,
+            }
+            if let (Some(beside), Some(table)) = (beside, self.contents.tables.last_mut()) {
+                table.beside = beside;
             }
         }
         Ok(())
@@ -257,7 +273,8 @@ impl Search<'_> {
                     Some(true) => self.table(path, String::new(), input, Kind::Text),
                     Some(false) => {
                         let (table, kind) = (String::new(), Kind::Text);
-                        self.texts.push(TableRef { member: path, table, input, kind, hint });
+                        let beside = Beside::default();
+                        self.texts.push(TableRef { member: path, table, input, kind, hint, beside });
                     }
                     None => self.contents.left_out.push(path),
                 }

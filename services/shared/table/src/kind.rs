@@ -1,7 +1,7 @@
 //! What bytes are, by how they begin.
 
 use crate::workbook::{self, Book};
-use crate::{archive, arrow_file, database, parquet_file};
+use crate::{archive, arrow_file, database, dbase, parquet_file, shapefile};
 
 /// What bytes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub(crate) enum Kind {
     Avro,
     Sqlite,
     Book(Book),
+    Shapes,
+    Dbase,
     Zip,
     Tar,
     /// What is not read.
@@ -41,6 +43,12 @@ impl Kind {
         }
         if archive::is_tar(head) {
             return Self::Tar;
+        }
+        if shapefile::is_shapes(head) {
+            return Self::Shapes;
+        }
+        if dbase::is_table(head) {
+            return Self::Dbase;
         }
         let known: [(&[u8], &'static str); 6] = [
             (b"%PDF", "a PDF document"),

@@ -23,6 +23,7 @@ use crate::parquet_file::ParquetSource;
 use crate::reader::{TableReader, text_schema};
 use crate::recipe::{Format, Recipe};
 use crate::scan::Scanner;
+use crate::shapefile::{self, Written};
 use crate::survey;
 use crate::text::TextStream;
 use crate::typed::TypedSource;
@@ -56,6 +57,10 @@ pub(crate) fn table(table: &TableRef) -> Result<TableReader, Error> {
             let recipe = opening.recipe(book.into(), None);
             opening.spooled(recipe, rows, dialect)
         }
+        Kind::Shapes => {
+            opening(input, false).written(Format::Shapefile, shapefile::write_shapes(input, table.beside())?)
+        }
+        Kind::Dbase => opening(input, false).written(Format::Dbf, shapefile::write_table(input, None)?),
         Kind::Other(found) => Err(Error::NotATable { found }),
         Kind::Zip | Kind::Tar => Err(Error::NotATable { found: "an archive" }),
         Kind::Text => {
@@ -104,6 +109,14 @@ impl Opening<'_> {
         let (source, schema) = open(&self.input, &mut self.warnings)?;
         let recipe = self.recipe(format, None);
         Ok(self.reader(recipe, schema, true, Box::new(source)))
+    }
+
+    /// Rows below their names, and what was odd about them.
+    fn written(mut self, format: Format, written: Written) -> Result<TableReader, Error> {
+        let Written { rows, width, warnings } = written;
+        self.warnings.extend(warnings);
+        let recipe = self.recipe(format, None);
+        self.spooled(recipe, rows, Dialect::of_rows(width))
     }
 
     /// Rows that were written out; a row ends with its last cell, so a short one is nothing odd.

@@ -19,6 +19,10 @@ pub enum Format {
     JsonLines,
     /// Columns at fixed positions of their lines.
     FixedWidth,
+    /// An ESRI shapefile.
+    Shapefile,
+    /// A table of dBASE.
+    Dbf,
     /// Features of GeoJSON, whatever holds them.
     GeoJson,
     /// Apache Parquet.
@@ -54,7 +58,7 @@ impl From<Book> for Format {
 
 impl Format {
     /// Its name in recipes: `csv`, `tsv`, `fixed-width`, `json`, `jsonl`, `geojson`, `parquet`, `arrow`, `arrow-stream`, `avro`, `sqlite`,
-    /// `xlsx`, `xlsb`, `ods` or `xls`.
+    /// `xlsx`, `xlsb`, `ods`, `xls`, `shapefile` or `dbf`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Csv => "csv",
@@ -62,6 +66,8 @@ impl Format {
             Self::Json => "json",
             Self::JsonLines => "jsonl",
             Self::FixedWidth => "fixed-width",
+            Self::Shapefile => "shapefile",
+            Self::Dbf => "dbf",
             Self::GeoJson => "geojson",
             Self::Parquet => "parquet",
             Self::Arrow => "arrow",
