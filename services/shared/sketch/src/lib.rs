@@ -10,6 +10,7 @@
 //! |---|---|---|---|
 //! | [`Distinct`] | how many distinct values there are | relative standard error | as if seen at once |
 //! | [`DistinctSample`] | a uniform sample of them with exact counts; [`overlap`] of two columns | interval of 95 % | as if seen at once |
+//! | [`KeyedNumbers`] | the mean number of each of a sample of keys; [`correlation`] of columns of two tables | interval of 95 % | to about 1e-15 |
 //! | [`Frequent`] | the most frequent values | count error | within the error |
 //! | [`Quantiles`] | values by rank | rank error | within the error |
 //! | [`Moments`] | count, min, max, mean, standard deviation | that of double arithmetic | to about 1e-15 |
@@ -20,6 +21,7 @@ mod codec;
 mod distinct;
 mod frequent;
 mod hash;
+mod keyed;
 mod moments;
 mod overlap;
 mod places;
@@ -32,6 +34,7 @@ pub use codec::{Corrupt, Reader, Writer};
 pub use distinct::{Distinct, Estimate};
 pub use frequent::{Counted, Frequent, TopValue};
 pub use hash::{hash, mix};
+pub use keyed::{Correlation, KeyedNumbers, correlation};
 pub use moments::Moments;
 pub use overlap::{Interval, Overlap, overlap, share};
 pub use places::PlaceSample;
