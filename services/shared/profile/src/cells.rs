@@ -41,6 +41,12 @@ pub(crate) struct Cells {
 }
 
 impl Cells {
+    /// No cells, and room for so many.
+    pub(crate) fn with_room(cells: usize) -> Self {
+        let slots = (cells * 2).next_power_of_two().max(64);
+        Self { slots: vec![0; slots], cells: Vec::with_capacity(cells), texts: String::new() }
+    }
+
     /// The place of the cell with this hash, or the slot that it would take.
     pub(crate) fn find(&self, hash: u64) -> Result<usize, usize> {
         if self.slots.is_empty() {

@@ -414,7 +414,9 @@ impl Column {
     pub(crate) fn decode(from: &mut Reader<'_>, form: Form) -> Result<Self, Corrupt> {
         let mut column = Self::new(Budget::decode(from)?, form);
         column.missing = from.number()?;
-        for _ in 0..from.length(20)? {
+        let cells = from.length(20)?;
+        column.cells = Cells::with_room(cells);
+        for _ in 0..cells {
             let (cell, text) = Cell::decode(from)?;
             match column.cells.find(cell.hash) {
                 Ok(_) => return Err(from.corrupt()),

@@ -142,7 +142,9 @@ impl Frequent {
     pub fn decode(from: &mut Reader<'_>) -> Result<Self, Corrupt> {
         let mut sketch = Self::new(usize::try_from(from.number()?).map_err(|_| from.corrupt())?);
         sketch.taken = from.number()?;
-        for _ in 0..from.length(10)? {
+        let values = from.length(10)?;
+        sketch.counts.reserve(values);
+        for _ in 0..values {
             let (hash, count) = (from.word()?, from.number()?);
             sketch.counts.insert(hash, (count, from.text()?.into()));
         }

@@ -159,7 +159,9 @@ impl DistinctSample {
     pub fn decode(from: &mut Reader<'_>) -> Result<Self, Corrupt> {
         let k = usize::try_from(from.number()?).map_err(|_| from.corrupt())?;
         let mut sample = Self { limit: from.word()?, ..Self::new(k) };
-        for _ in 0..from.length(10)? {
+        let values = from.length(10)?;
+        sample.kept.values.reserve(values);
+        for _ in 0..values {
             let (hash, count) = (from.word()?, from.number()?);
             sample.kept.take(hash, count, from.text()?);
         }
