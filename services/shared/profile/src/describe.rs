@@ -36,6 +36,8 @@ pub(crate) fn column<'a>(
     let distinct = summary.distinct();
     let kind = decision.structural_type;
     let range = summary.figures.range.as_ref().filter(|_| kind == StructuralType::Text);
+    let top = summary.top(TOP_VALUES + decision.repeated.len());
+    let null_tokens = tokens::tokens(summary, decision, spectrum.as_ref(), &top);
     let is_token = |cell: &str| decision.repeated.iter().any(|(token, _)| token == cell);
     let profile = ColumnProfile {
         index: i32::try_from(index).unwrap_or(i32::MAX),
@@ -63,8 +65,7 @@ pub(crate) fn column<'a>(
             .filter(|_| time::is_calendar(kind))
             .and_then(|spectrum| spectrum.spread.micros)
             .map(|range| time::range(range).into()),
-        top_values: summary
-            .top(TOP_VALUES + decision.repeated.len())
+        top_values: top
             .into_iter()
             .filter(|top| !is_token(&top.text))
             .take(TOP_VALUES)
@@ -75,7 +76,7 @@ pub(crate) fn column<'a>(
         leading_zero_count: signed(summary.figures.codes.leading_zeros),
         sort_order: sort_order(summary, decision).into(),
         uniqueness: uniqueness(summary),
-        null_tokens: tokens::tokens(summary, decision, spectrum.as_ref()),
+        null_tokens,
     };
     Described { profile, spectrum }
 }

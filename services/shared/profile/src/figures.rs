@@ -41,7 +41,7 @@ pub(crate) struct Figures {
     pub(crate) codes: Codes,
     /// Of present cells, but for tokens.
     pub(crate) lengths: Option<Lengths>,
-    pub(crate) range: Option<(Box<str>, Box<str>)>,
+    pub(crate) range: Option<(String, String)>,
     /// Cells that may turn out missing.
     pub(crate) tokens: Vec<(Box<str>, u64)>,
 }
@@ -243,7 +243,7 @@ impl Figures {
                 total_characters: from.number()?,
             })
         })?;
-        figures.range = from.optional(|from| Ok((from.text()?.into(), from.text()?.into())))?;
+        figures.range = from.optional(|from| Ok((from.text()?.to_owned(), from.text()?.to_owned())))?;
         for _ in 0..from.length(2)? {
             let token = from.text()?.into();
             figures.tokens.push((token, from.number()?));
@@ -325,11 +325,15 @@ fn decode_range(from: &mut Reader<'_>) -> Result<(u32, u32), Corrupt> {
     Ok((small(least)?, small(most)?))
 }
 
-fn widen(range: &mut Option<(Box<str>, Box<str>)>, text: &str) {
-    match range {
-        None => *range = Some((text.into(), text.into())),
-        Some((least, _)) if text < least.as_ref() => *least = text.into(),
-        Some((_, greatest)) if text > greatest.as_ref() => *greatest = text.into(),
-        Some(_) => {}
+fn widen(range: &mut Option<(String, String)>, text: &str) {
+    let Some((least, greatest)) = range else {
+        *range = Some((text.to_owned(), text.to_owned()));
+        return;
+    };
+    // In a sorted column each text is the greatest so far: its memory is used again.
+    if text < least.as_str() {
+        text.clone_into(least);
+    } else if text > greatest.as_str() {
+        text.clone_into(greatest);
     }
 }

@@ -95,8 +95,7 @@ impl Order {
                 Some((_, last)) => {
                     let step = last.as_str().cmp(text);
                     if step != Ordering::Equal {
-                        last.clear();
-                        last.push_str(text);
+                        text.clone_into(last);
                     }
                     self.text.note(Some(step));
                 }

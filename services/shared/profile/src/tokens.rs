@@ -1,6 +1,7 @@
 //! Values that stand for missing ones.
 
 use proto::profiling::v1::{NullToken, NullTokenEvidence, StructuralType};
+use sketch::TopValue;
 
 use crate::cell::classify;
 use crate::decide::Decision;
@@ -32,8 +33,13 @@ const SENTINELS: [f64; 16] = [
 const LEAST_COUNT: u64 = 3;
 const ONE_OF: u64 = 1_000;
 
-/// Everything in a column that stands for missing values, or may.
-pub(crate) fn tokens(summary: &Summary<'_>, decision: &Decision, spectrum: Option<&Spectrum<'_>>) -> Vec<NullToken> {
+/// Everything in a column that stands for missing values, or may; `most` are its most frequent values.
+pub(crate) fn tokens(
+    summary: &Summary<'_>,
+    decision: &Decision,
+    spectrum: Option<&Spectrum<'_>>,
+    most: &[TopValue],
+) -> Vec<NullToken> {
     let token = |value: &str, count: u64, evidence: NullTokenEvidence| NullToken {
         value: value.to_owned(),
         count: signed(count),
@@ -46,7 +52,7 @@ pub(crate) fn tokens(summary: &Summary<'_>, decision: &Decision, spectrum: Optio
     }
     found.extend(decision.repeated.iter().map(|(value, count)| token(value, *count, NullTokenEvidence::Repeated)));
     if let Some(spectrum) = spectrum.filter(|_| is_number(decision.structural_type)) {
-        for top in summary.top(TOKENS) {
+        for top in most.iter().take(TOKENS) {
             let (_, value) = classify(top.text.trim(), false);
             let number = value.number().filter(|number| SENTINELS.contains(number));
             let often = top.count >= LEAST_COUNT && top.count * ONE_OF >= spectrum.spread.moments.count();

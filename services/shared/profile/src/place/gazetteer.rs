@@ -114,6 +114,9 @@ impl Search {
         let mut best: Option<(usize, f64)> = None;
         for row in (row - 1).max(0)..=(row + 1).min(179) {
             for column in column - reach..=column + reach {
+                if bound.is_square_beyond(row, column) {
+                    continue;
+                }
                 for index in gazetteer.square(row as usize, column.rem_euclid(360) as usize) {
                     let there = gazetteer.position(index);
                     if bound.is_beyond(there) {
@@ -155,14 +158,32 @@ impl Bound {
         self.limit = self.limit.min(limit * (1.0 + 1e-9) + 1e-18);
     }
 
-    /// Tells whether a place is surely farther, without a sine: that of half of an angle is at least so much of it.
+    /// Tells whether a place is surely farther.
     fn is_beyond(&self, (latitude, longitude): (f64, f64)) -> bool {
-        let north = (latitude - self.latitude).abs().to_radians();
-        let degrees = (longitude - self.longitude).abs();
-        let east = degrees.min(360.0 - degrees).to_radians();
-        let least = |angle: f64| (angle / 2.0).powi(2) * if angle < 0.2 { 0.996 } else { 0.405 };
+        let north = (latitude - self.latitude).abs();
+        let east = (longitude - self.longitude).abs();
+        self.is_at_least(north, north, east.min(360.0 - east))
+    }
+
+    /// Tells whether every place in a square degree is surely farther; columns may go on beyond the date line.
+    fn is_square_beyond(&self, row: i64, column: i64) -> bool {
+        // Places are rounded after they are put into squares.
+        const SLACK: f64 = 1e-4;
+        let outside = |value: f64, from: f64| (from - value).max(value - from - 1.0).max(SLACK) - SLACK;
+        let (south, west) = (row as f64 - 90.0, column as f64 - 180.0);
+        let farthest = (self.latitude - south).abs().max((self.latitude - south - 1.0).abs()) + SLACK;
+        self.is_at_least(outside(self.latitude, south), farthest, outside(self.longitude, west).min(180.0))
+    }
+
+    /// Tells whether what lies at least as many degrees north or south, at most as many, and at least as many east or
+    /// west, is surely farther. There is no sine in it: that of half of an angle is at least so much of it.
+    fn is_at_least(&self, north: f64, farthest_north: f64, east: f64) -> bool {
+        let least = |degrees: f64| {
+            let angle = degrees.to_radians();
+            (angle / 2.0).powi(2) * if angle < 0.2 { 0.996 } else { 0.405 }
+        };
         // No cosine changes by more than its angle.
-        let cosine = (self.cosine - north).max(0.0);
+        let cosine = (self.cosine - farthest_north.to_radians()).max(0.0);
         least(north) + self.cosine * cosine * least(east) > self.limit
     }
 }

@@ -73,11 +73,17 @@ pub(super) fn grouped_number(cell: &Cell<'_>) -> bool {
 
 /// Whether a number has its digits in groups.
 pub(super) fn is_grouped(text: &str) -> bool {
+    // Nothing but digits and marks; marks beyond ASCII are looked at below.
+    let fits = |byte: u8| matches!(byte, b'0'..=b'9' | b',' | b'.' | b' ' | b'\'') || !byte.is_ascii();
+    if !text.bytes().all(fits) {
+        return false;
+    }
     let bare = text.bytes().all(|byte| byte.is_ascii_digit());
-    let marks = [',', '.', ' ', '\'', '’', '\u{a0}', '\u{202f}'];
+    const MARKS: [char; 7] = [',', '.', ' ', '\'', '’', '\u{a0}', '\u{202f}'];
+    let marks = if text.is_ascii() { &MARKS[..4] } else { &MARKS[..] };
     text.starts_with(|c: char| c.is_ascii_digit())
         && !bare
-        && marks.into_iter().any(|mark| text.contains(mark) && groups_by(text, mark))
+        && marks.iter().any(|mark| text.contains(*mark) && groups_by(text, *mark))
 }
 
 fn groups_by(text: &str, mark: char) -> bool {
