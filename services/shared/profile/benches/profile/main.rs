@@ -18,6 +18,10 @@ use types::Digest;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
+/// Rows of a table of 2 MB, and how many such tables are profiled one after the other.
+const SMALL_ROWS: u64 = 8_700;
+const SMALL_TABLES: u32 = 20;
+
 /// What the bench was asked to do.
 struct Asked {
     rows: u64,
@@ -79,6 +83,7 @@ fn measure(asked: &Asked, folder: &Path) -> Outcome<()> {
         let both = compare(asked, &parquet, 2, "duckdb")?;
         row("the same as Parquet, 2 threads; MB of the CSV", "250 decoded", &rate(both.0), both.1.map(rate));
     }
+    small_tables(asked, folder)?;
     append_and_cancel(asked, folder, &csv)?;
     row("peak resident set on that CSV", "256 MB", &peak(&csv)?, None);
     if asked.great_rows > 0 {
@@ -123,6 +128,25 @@ fn peer(asked: &Asked, name: &str, path: &Path, rest: &[&str]) -> Outcome<Option
 fn median(seconds: &mut [f64]) -> f64 {
     seconds.sort_by(f64::total_cmp);
     seconds[seconds.len() / 2]
+}
+
+/// What a table costs that is small, where what is done once for each weighs most.
+fn small_tables(asked: &Asked, folder: &Path) -> Outcome<()> {
+    let path = folder.join("small.csv");
+    let bytes = trips::write(&path, 0, SMALL_ROWS)? as f64;
+    profile(&path, &Hint::default(), &options(1))?;
+    let mut each = Vec::new();
+    for _ in 0..asked.runs {
+        let start = Instant::now();
+        for _ in 0..SMALL_TABLES {
+            profile(&path, &Hint::default(), &options(1))?;
+        }
+        each.push(start.elapsed().as_secs_f64() / f64::from(SMALL_TABLES));
+    }
+    let seconds = median(&mut each);
+    let shown = format!("{:.0} ms, {:.0} MB/s", 1e3 * seconds, bytes / 1e6 / seconds);
+    row(&format!("a table of {:.0} MB, 1 thread, of {SMALL_TABLES}", bytes / 1e6), "", &shown, None);
+    Ok(())
 }
 
 fn append_and_cancel(asked: &Asked, folder: &Path, csv: &Path) -> Outcome<()> {
