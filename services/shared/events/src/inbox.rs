@@ -24,12 +24,6 @@ pub(crate) struct Standing {
     pub traces: bool,
 }
 
-impl Standing {
-    fn at(last: i64) -> Self {
-        Self { last, ..Self::default() }
-    }
-}
-
 /// What to do with an event that was delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {

@@ -11,6 +11,9 @@ use crate::{Error, Event, event, rows, topology, trace};
 
 pub(crate) mod sent;
 
+/// The last random bits of an id: 62, behind those that tell its variant.
+const RANDOM: u128 = (1 << 62) - 1;
+
 /// Takes `events` into the outbox, within the caller's transaction.
 ///
 /// Each gets an id, the next sequence of its key, and the trace context of the current span. Sequences are taken
@@ -30,13 +33,21 @@ pub async fn append(conn: &mut sql::Conn, events: &[Event], now: Timestamp) -> R
     }
     // Ids rise in the order in which events are written, which keeps their index compact.
     envelopes.reverse();
-    for envelope in &mut envelopes {
-        envelope.id = uuid::Uuid::now_v7().to_string();
+    for (envelope, id) in envelopes.iter_mut().zip(ids()) {
+        envelope.id = id.to_string();
     }
     for part in rows::parts(conn.dialect(), &envelopes) {
         insert(conn, part, now).await?;
     }
     Ok(())
+}
+
+/// Ids that rise from one that is drawn at random: to draw each is a call of the system.
+fn ids() -> impl Iterator<Item = uuid::Uuid> {
+    let first = uuid::Uuid::now_v7().as_u128();
+    // From the lower half of the range on, so that counting does not leave it.
+    let (fixed, random) = (first & !RANDOM, (first & RANDOM) >> 1);
+    (random..).map(move |random| uuid::Uuid::from_u128(fixed | random))
 }
 
 /// An event that no bus takes would hold up all that follow it in the outbox.

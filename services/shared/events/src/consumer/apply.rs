@@ -1,6 +1,5 @@
 //! The transactions that give events their effect, or judge their failure.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use proto::common::v1::EventEnvelope;
@@ -14,7 +13,7 @@ use crate::{Error, Handler, HandlerError, event, trace};
 
 /// An event with what its handler prepared.
 pub(super) struct Ready<H: Handler> {
-    pub event: EventEnvelope,
+    pub event: Arc<EventEnvelope>,
     /// None for an event that is expected to be parked, or to have had its effect.
     pub prepared: Option<H::Prepared>,
     pub span: Span,
@@ -22,7 +21,7 @@ pub(super) struct Ready<H: Handler> {
 
 impl<H: Handler> Ready<H> {
     pub fn unprepared(event: EventEnvelope) -> Self {
-        Self { event, prepared: None, span: Span::none() }
+        Self { event: Arc::new(event), prepared: None, span: Span::none() }
     }
 }
 
@@ -64,44 +63,45 @@ pub(super) fn key_of(event: &EventEnvelope) -> Key {
     (event::thing(&event.subject).to_owned(), event.key.clone())
 }
 
+/// Events that are settled together, each with the number of its key.
+pub(super) struct Part<H: Handler> {
+    pub events: Vec<(usize, Arc<Ready<H>>)>,
+    pub keys: Arc<Vec<Key>>,
+    /// Whether they lie here as dead letters or parked rows.
+    pub from_rows: bool,
+}
+
 /// Settles events as the only writer: gives effects, parks, records. All or nothing.
-///
-/// `from_rows` says that the events lie here as dead letters or parked rows.
 pub(super) async fn apply<H: Handler>(
     conn: &mut sql::Conn,
     consumer: &'static str,
     handler: &H,
-    events: &[Arc<Ready<H>>],
-    from_rows: bool,
+    part: &Part<H>,
     now: Timestamp,
 ) -> Result<Vec<Applied>, Failure> {
-    let keys: Vec<Key> = events.iter().map(|ready| key_of(&ready.event)).collect();
-    let distinct: Vec<Key> = keys.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
-    let before = inbox::stand(conn, consumer, &distinct).await?;
+    let Part { events, keys, from_rows } = part;
+    let before = inbox::stand(conn, consumer, keys).await?;
     let mut standings = before.clone();
-    let applied: Vec<Applied> = keys
-        .iter()
-        .zip(events)
-        .map(|(key, ready)| {
-            let standing = standings.get_mut(key).expect("each key stands somewhere");
-            inbox::settle(standing, ready.event.sequence, from_rows, ready.prepared.is_some())
-        })
-        .collect();
+    let settle = |(key, ready): &(usize, Arc<Ready<H>>)| {
+        inbox::settle(&mut standings[*key], ready.event.sequence, *from_rows, ready.prepared.is_some())
+    };
+    let applied: Vec<Applied> = events.iter().map(settle).collect();
 
     handler.handle_all(conn, &applying(events, &applied)).await.map_err(Failure::Handler)?;
-    let advanced: Vec<_> = distinct
+    let advanced: Vec<_> = keys
         .iter()
-        .filter(|key| standings[*key].last > before[*key].last)
-        .map(|key| (key, standings[key].last))
+        .zip(standings.iter().zip(&before))
+        .filter(|(_, (after, before))| after.last > before.last)
+        .map(|(key, (after, _))| (key, after.last))
         .collect();
     inbox::record_all(conn, consumer, &advanced).await?;
-    for ((ready, applied), key) in events.iter().zip(&applied).zip(&keys) {
-        let standing = standings[key];
+    for ((key, ready), applied) in events.iter().zip(&applied) {
+        let standing = standings[*key];
         match applied {
             Applied::Parked => inbox::park(conn, consumer, &ready.event, now).await?,
             // What is settled may have left something here while it was not.
             Applied::Yes | Applied::Before
-                if (standing.traces || from_rows) && ready.event.sequence <= standing.last =>
+                if (standing.traces || *from_rows) && ready.event.sequence <= standing.last =>
             {
                 inbox::clear(conn, consumer, &ready.event).await?;
             }
@@ -111,10 +111,13 @@ pub(super) async fn apply<H: Handler>(
     Ok(applied)
 }
 
-fn applying<'a, H: Handler>(events: &'a [Arc<Ready<H>>], applied: &[Applied]) -> Vec<Applying<'a, H::Prepared>> {
+fn applying<'a, H: Handler>(
+    events: &'a [(usize, Arc<Ready<H>>)],
+    applied: &[Applied],
+) -> Vec<Applying<'a, H::Prepared>> {
     let having = events.iter().zip(applied).filter(|(_, applied)| **applied == Applied::Yes);
     having
-        .filter_map(|(ready, _)| {
+        .filter_map(|((_, ready), _)| {
             let prepared = ready.prepared.as_ref()?;
             Some(Applying { event: &ready.event, prepared, span: &ready.span })
         })
@@ -140,7 +143,7 @@ pub(super) async fn fail(
     now: Timestamp,
 ) -> Result<Verdict, Error> {
     let key = key_of(event);
-    let standing = inbox::stand(conn, consumer, std::slice::from_ref(&key)).await?[&key];
+    let standing = inbox::stand(conn, consumer, std::slice::from_ref(&key)).await?[0];
     let tried = inbox::tries(conn, consumer, &event.id).await?;
     let after = |attempts| patience.after(attempts);
     let verdict = inbox::judge(standing, event.sequence, from_row, cause.trouble, tried, after);

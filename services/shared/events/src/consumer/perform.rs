@@ -1,6 +1,6 @@
 //! What the machine of a consumer asks for, done.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,14 +12,16 @@ use super::apply::{self, Cause, Failure, Ready, key_of};
 use super::machine::{Action, Input, Item, ROWS_AT_ONCE};
 use super::{Consumer, failure};
 use crate::inbox::{self, Applied, Key, Standing, Trouble, Verdict};
-use crate::{BusError, Delivery, Error, Handler, HandlerError};
+use crate::{BusError, Delivery, Error, Handler, HandlerError, event};
 
 /// How many events are prepared at the same time.
 const PREPARED_AT_ONCE: usize = 8;
 
 /// The events of the list that the machine works on.
 pub(super) struct UnderWay<H: Handler> {
-    events: Vec<Arc<Ready<H>>>,
+    /// Each with the number of its key.
+    events: Vec<(usize, Arc<Ready<H>>)>,
+    keys: Arc<Vec<Key>>,
     /// Where they came from; none for rows.
     deliveries: Vec<Delivery>,
     /// Why an event failed, by its number.
@@ -30,7 +32,7 @@ pub(super) struct UnderWay<H: Handler> {
 
 impl<H: Handler> Default for UnderWay<H> {
     fn default() -> Self {
-        Self { events: Vec::new(), deliveries: Vec::new(), causes: HashMap::new(), cause: None }
+        Self { events: Vec::new(), keys: Arc::default(), deliveries: Vec::new(), causes: HashMap::new(), cause: None }
     }
 }
 
@@ -66,19 +68,20 @@ impl<H: Handler> Consumer<H> {
 
     /// Numbers what was read, and its keys.
     fn take_up(&mut self, events: Vec<EventEnvelope>, deliveries: Vec<Delivery>) -> Vec<Item> {
-        let mut keys: HashMap<Key, usize> = HashMap::new();
-        let items = events
-            .iter()
-            .enumerate()
-            .map(|(index, event)| {
-                let next = keys.len();
-                let key = *keys.entry(key_of(event)).or_insert(next);
-                let deliveries = deliveries.get(index).map_or(1, |delivery| delivery.deliveries);
-                Item { key, sequence: event.sequence, deliveries }
-            })
-            .collect();
-        let events = events.into_iter().map(|event| Arc::new(Ready::unprepared(event))).collect();
-        self.under_way = UnderWay { events, deliveries, causes: HashMap::new(), cause: None };
+        let mut numbers: HashMap<(&str, &str), usize> = HashMap::with_capacity(events.len());
+        let mut keys = Vec::new();
+        let mut items = Vec::with_capacity(events.len());
+        for (index, event) in events.iter().enumerate() {
+            let key = *numbers.entry((event::thing(&event.subject), &event.key)).or_insert_with(|| {
+                keys.push(key_of(event));
+                keys.len() - 1
+            });
+            let deliveries = deliveries.get(index).map_or(1, |delivery| delivery.deliveries);
+            items.push(Item { key, sequence: event.sequence, deliveries });
+        }
+        let ready = events.into_iter().map(|event| Arc::new(Ready::unprepared(event)));
+        let events = items.iter().map(|item| item.key).zip(ready).collect();
+        self.under_way = UnderWay { events, keys: keys.into(), deliveries, causes: HashMap::new(), cause: None };
         items
     }
 
@@ -99,20 +102,18 @@ impl<H: Handler> Consumer<H> {
     }
 
     async fn stand(&self) -> Result<Vec<Standing>, Error> {
-        let keys: Vec<_> = self.under_way.events.iter().map(|ready| key_of(&ready.event)).collect();
-        let distinct: Vec<_> = keys.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
-        let standings = inbox::stand_once(&self.db, self.spec.name, distinct).await?;
-        Ok(keys.iter().map(|key| standings[key]).collect())
+        let standings = inbox::stand_once(&self.db, self.spec.name, self.under_way.keys.clone()).await?;
+        Ok(self.under_way.events.iter().map(|(key, _)| standings[*key]).collect())
     }
 
     async fn prepare(&mut self, items: &[usize]) -> Vec<Option<Trouble>> {
         let (handler, consumer) = (self.handler.clone(), self.spec.name);
-        let events: Vec<_> = items.iter().map(|&item| self.under_way.events[item].clone()).collect();
+        let events: Vec<_> = items.iter().map(|&item| self.under_way.events[item].1.clone()).collect();
         let prepared = futures::stream::iter(events).map(|ready| prepare(handler.clone(), consumer, ready));
         let prepared: Vec<_> = prepared.buffered(PREPARED_AT_ONCE).collect().await;
         let keep = items.iter().zip(prepared).map(|(&item, prepared)| match prepared {
             Ok(ready) => {
-                self.under_way.events[item] = Arc::new(ready);
+                self.under_way.events[item].1 = Arc::new(ready);
                 None
             }
             Err(error) => {
@@ -127,12 +128,11 @@ impl<H: Handler> Consumer<H> {
 
     async fn apply(&mut self, items: &[usize], from_rows: bool) -> Result<Result<Vec<Applied>, Trouble>, Error> {
         let (consumer, handler, now) = (self.spec.name, self.handler.clone(), self.db.now());
-        let events: Vec<_> = items.iter().map(|&item| self.under_way.events[item].clone()).collect();
+        let events = items.iter().map(|&item| self.under_way.events[item].clone()).collect();
+        let part = apply::Part { events, keys: self.under_way.keys.clone(), from_rows };
         let applied = self
             .db
-            .write(move |conn| {
-                Box::pin(async move { apply::apply(conn, consumer, &*handler, &events, from_rows, now).await })
-            })
+            .write(move |conn| Box::pin(async move { apply::apply(conn, consumer, &*handler, &part, now).await }))
             .await;
         match applied {
             Ok(applied) => Ok(Ok(applied)),
@@ -150,20 +150,20 @@ impl<H: Handler> Consumer<H> {
         let last = self.under_way.cause.take();
         let cause = self.under_way.causes.remove(&item).or(last).expect("what failed has a cause");
         let (consumer, patience, now) = (self.spec.name, self.patience, self.db.now());
-        let (ready, told) = (self.under_way.events[item].clone(), cause.clone());
+        let (ready, told) = (self.under_way.events[item].1.clone(), cause.clone());
         let verdict = self
             .db
             .write(move |conn| {
                 Box::pin(async move { apply::fail(conn, consumer, &ready.event, from_row, cause, patience, now).await })
             })
             .await?;
-        failure::tell(consumer, &self.under_way.events[item].event, &told, verdict);
+        failure::tell(consumer, &self.under_way.events[item].1.event, &told, verdict);
         Ok(verdict)
     }
 
     async fn postpone(&self, item: usize, delay: Duration) -> Result<(), Error> {
         let (consumer, until) = (self.spec.name, self.db.now() + delay);
-        let id = self.under_way.events[item].event.id.clone();
+        let id = self.under_way.events[item].1.event.id.clone();
         self.db.write(move |conn| Box::pin(async move { inbox::postpone(conn, consumer, &id, until).await })).await
     }
 
