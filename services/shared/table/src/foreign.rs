@@ -36,6 +36,7 @@ pub fn foreign_parser(path: &Path) -> Option<&'static str> {
         Kind::Book(book) => Some(book.name()),
         Kind::Zip => Some("zip"),
         Kind::Tar => Some("tar"),
-        Kind::Text | Kind::Other(_) => None,
+        // Our own code reads these.
+        Kind::Text | Kind::Shapes | Kind::Dbase | Kind::Other(_) => None,
     }
 }
