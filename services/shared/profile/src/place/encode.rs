@@ -7,6 +7,11 @@ use super::cells::{Filled, Grid, Span};
 use super::hull::Hull;
 use super::{Coverage, TURN};
 
+/// Tells whether a longitude may be one, counted from -180 or from 0 degrees.
+fn is_longitude(value: i64) -> bool {
+    value.checked_abs().is_some_and(|value| value <= TURN)
+}
+
 impl Coverage {
     /// The coverage as bytes, of at most about 100 KiB.
     pub fn encode(&self) -> Vec<u8> {
@@ -51,7 +56,9 @@ impl Coverage {
             let points = next()? as u64;
             let mut narrow = || next().and_then(|value| i32::try_from(value).ok());
             let (south, north) = (narrow()?, narrow()?);
-            let span = Span { south, north, plain: (next()?, next()?), turned: (next()?, next()?) };
+            let mut longitude = || next().filter(|value| is_longitude(*value));
+            let (plain, turned) = ((longitude()?, longitude()?), (longitude()?, longitude()?));
+            let span = Span { south, north, plain, turned };
             grid.fill(cell, Filled { points, span });
         }
         let mut intervals = Vec::new();
@@ -63,7 +70,9 @@ impl Coverage {
         let mut part = || {
             let mut part = Vec::new();
             for _ in 0..next()? {
-                part.push((next()?, next()?));
+                let (longitude, latitude) = (next()?, next()?);
+                (is_longitude(longitude) && latitude.checked_abs().is_some_and(|value| value <= TURN / 4))
+                    .then(|| part.push((longitude, latitude)))?;
             }
             Some(part)
         };

@@ -28,7 +28,7 @@ struct Target {
     ours: bool,
 }
 
-const TARGETS: [Target; 9] = [
+const TARGETS: [Target; 10] = [
     Target { name: "delimited", ours: true },
     Target { name: "json", ours: true },
     Target { name: "parquet", ours: false },
@@ -37,6 +37,8 @@ const TARGETS: [Target; 9] = [
     Target { name: "sqlite", ours: false },
     Target { name: "workbook", ours: false },
     Target { name: "archive", ours: false },
+    // What is kept of profiles to add rows to: that of the seeds of text.
+    Target { name: "state", ours: true },
     // The seeds of all targets, and bytes at random behind the first ones of each format.
     Target { name: "recognition", ours: false },
 ];
@@ -44,13 +46,19 @@ const TARGETS: [Target; 9] = [
 impl Target {
     /// The contents of its seeds, in the order of their paths.
     fn seeds(self) -> Vec<Vec<u8>> {
+        if self.name == "state" {
+            return worker::states();
+        }
         let folders = TARGETS.iter().filter(|one| one.name == self.name || self.name == "recognition");
-        let mut paths: Vec<PathBuf> = folders
-            .filter_map(|target| std::fs::read_dir(folder("fuzz/seeds").join(target.name)).ok())
-            .flat_map(|entries| entries.flatten().map(|entry| entry.path()))
-            .collect();
+        let paths = folders.flat_map(|target| target.paths());
+        paths.map(|path| std::fs::read(path).expect("a seed can be read")).collect()
+    }
+
+    fn paths(self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder("fuzz/seeds").join(self.name)).into_iter().flatten();
+        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         paths.sort();
-        paths.iter().map(|path| std::fs::read(path).expect("a seed can be read")).collect()
+        paths
     }
 }
 

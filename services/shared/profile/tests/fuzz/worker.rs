@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
-use millrace_profile::{Hint, Limits, Options, profile};
+use millrace_profile::{Hint, Limits, Options, State, profile, profile_with_state};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use types::{ErrorKind, Fault};
 
@@ -29,14 +29,17 @@ pub fn serve(words: &[String]) -> ExitCode {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("input");
     match words {
-        [replay, path] if replay == "replay" => try_one(0, Path::new(path)),
+        [replay, path] if replay == "replay" => {
+            let name = Path::new(path).file_name().unwrap_or_default().to_string_lossy();
+            try_one(0, Path::new(path), name.starts_with("state"));
+        }
         [name, numbers @ ..] => {
             let target = *TARGETS.iter().find(|target| target.name == name).expect("a target of that name");
             let numbers: Vec<u64> = numbers.iter().map(|number| number.parse().expect("a number")).collect();
             let seeds = target.seeds();
             for index in numbers[1]..numbers[2] {
                 std::fs::write(&path, mutate::input(target, &seeds, numbers[0], index)).expect("room for an input");
-                try_one(index, &path);
+                try_one(index, &path, target.name == "state");
             }
         }
         [] => return ExitCode::FAILURE,
@@ -56,11 +59,12 @@ fn say(line: &str) {
     writeln!(out, "{line}").and_then(|()| out.flush()).expect("the driver listens");
 }
 
-fn try_one(index: u64, path: &Path) {
+fn try_one(index: u64, path: &Path, is_state: bool) {
     say(&format!("try {index}"));
-    let limits = Limits { max_decompressed_bytes: 32 << 20, max_resident_bytes: 32 << 20, ..Limits::default() };
-    let options = Options { limits, memory_bytes: 16 << 20, threads: NonZeroUsize::MIN, ..Options::default() };
-    let outcome = catch_unwind(AssertUnwindSafe(|| profile(path, &Hint::default(), &options)));
+    let outcome = catch_unwind(AssertUnwindSafe(|| match is_state {
+        true => State::decode(&std::fs::read(path).expect("an input can be read"))?.profile(&options()),
+        false => profile(path, &Hint::default(), &options()),
+    }));
     match outcome {
         Ok(Ok(_)) => say("profiled"),
         Ok(Err(error)) if error.kind() == ErrorKind::Internal => say(&format!("failed {error}: {}", cause(&error))),
@@ -72,6 +76,18 @@ fn try_one(index: u64, path: &Path) {
             say(&format!("{word} panicked at {panic}"));
         }
     }
+}
+
+fn options() -> Options {
+    let limits = Limits { max_decompressed_bytes: 32 << 20, max_resident_bytes: 32 << 20, ..Limits::default() };
+    Options { limits, memory_bytes: 16 << 20, threads: NonZeroUsize::MIN, ..Options::default() }
+}
+
+/// What is kept of the profiles of the seeds of text.
+pub fn states() -> Vec<Vec<u8>> {
+    let paths = TARGETS.iter().filter(|target| target.name == "delimited").flat_map(|target| target.paths());
+    let kept = paths.filter_map(|path| profile_with_state(&path, &Hint::default(), &options()).ok());
+    kept.map(|(_, state)| state.encode()).collect()
 }
 
 fn cause(error: &dyn std::error::Error) -> String {
