@@ -357,3 +357,10 @@ fn columns_of_fixed_width_are_cut_where_the_lines_have_gaps() {
         assert_eq!(read.cells()[16_040].concat().replace(' ', ""), odd.replace(' ', "").trim());
     }
 }
+
+#[test]
+fn a_letter_that_utf_8_never_has_is_read_as_one() {
+    let read = read(b"name,town\nAda,K\xf6ln\nBob,G\xf6teborg\nEva,\xc1vila\n");
+    assert_eq!(read.cells(), [["Ada", "Köln"], ["Bob", "Göteborg"], ["Eva", "Ávila"]]);
+    assert!(read.warning("ENCODING_GUESSED").is_some());
+}
