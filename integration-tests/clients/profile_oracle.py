@@ -4,16 +4,26 @@ profile_oracle.py BINARY
 
 Makes a seeded table with columns of every kind of figure, once with few different values, where every figure must be
 exact, and once with many, where sketched ones must keep their word: counts, extremes and sums exact, mean and deviation
-to 1e-9, the distinct count within 2 %, ranks of quantiles within 1 %.
+to 1e-9, the distinct count within 2 %, ranks of quantiles within 1 %. The smaller table must have the same figures in every
+other format and wrapping that Python writes without help: JSON, SQLite, XLSX, compressions and archives.
 """
 
+import bz2
+import csv
+import gzip
+import io
+
 import json
+import lzma
 import math
 import random
+import sqlite3
 import subprocess
 import sys
+import tarfile
 import tempfile
 import pathlib
+import zipfile
 
 import duckdb
 
@@ -41,25 +51,106 @@ def write(path, rows, seed):
             out.write(",".join(cells) + "\n")
 
 
+def parts(path):
+    """The names and the rows of the table."""
+    with open(path, newline="") as text:
+        names, *rows = csv.reader(text)
+    return names, rows
+
+
+def json_array(names, rows):
+    nested = [{"outer": {name: cell or None for name, cell in zip(names, row)}} for row in rows]
+    return json.dumps(nested).replace('"outer": {', '"outer":{').encode()
+
+
+def json_lines(names, rows):
+    return "".join(json.dumps({name: cell for name, cell in zip(names, row) if cell}) + "\n" for row in rows).encode()
+
+
+def sqlite(names, rows):
+    with tempfile.NamedTemporaryFile() as file:
+        db = sqlite3.connect(file.name)
+        db.execute(f"CREATE TABLE t ({', '.join(names)})")
+        db.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(names))})", [[cell or None for cell in row] for row in rows])
+        db.commit()
+        db.close()
+        return pathlib.Path(file.name).read_bytes()
+
+
+def xlsx(names, rows):
+    """A workbook whose cells are all text."""
+    office = "http://schemas.openxmlformats.org"
+    line = lambda row: "<row>" + "".join(f'<c t="inlineStr"><is><t>{cell}</t></is></c>' for cell in row) + "</row>"
+    sheet = f'<worksheet xmlns="{office}/spreadsheetml/2006/main"><sheetData>{"".join(map(line, [names, *rows]))}</sheetData></worksheet>'
+    relation = f'<Relationships xmlns="{office}/package/2006/relationships"><Relationship Id="r1" Type="{office}/officeDocument/2006/relationships/%s" Target="%s"/></Relationships>'
+    return archive(
+        {
+            "[Content_Types].xml": f'<Types xmlns="{office}/package/2006/content-types"/>',
+            "_rels/.rels": relation % ("officeDocument", "xl/workbook.xml"),
+            "xl/workbook.xml": f'<workbook xmlns="{office}/spreadsheetml/2006/main" xmlns:r="{office}/officeDocument/2006/relationships">'
+            '<sheets><sheet name="One" sheetId="1" r:id="r1"/></sheets></workbook>',
+            "xl/_rels/workbook.xml.rels": relation % ("worksheet", "worksheets/sheet1.xml"),
+            "xl/worksheets/sheet1.xml": sheet,
+        }
+    )
+
+
+def archive(members):
+    bytes_out = io.BytesIO()
+    with zipfile.ZipFile(bytes_out, "w", zipfile.ZIP_DEFLATED) as out:
+        for name, text in members.items():
+            out.writestr(name, text)
+    return bytes_out.getvalue()
+
+
+def tar(text):
+    bytes_out = io.BytesIO()
+    with tarfile.open(fileobj=bytes_out, mode="w:gz") as out:
+        member = tarfile.TarInfo("folder/table.csv")
+        member.size = len(text)
+        out.addfile(member, io.BytesIO(text))
+    return bytes_out.getvalue()
+
+
+def others(path):
+    """The table at `path` in other formats and wrappings: the recipe's words for each, and the bytes."""
+    text = pathlib.Path(path).read_bytes()
+    names, rows = parts(path)
+    yield "csv gzip", gzip.compress(text)
+    yield "csv bzip2", bz2.compress(text)
+    yield "csv xz", lzma.compress(text)
+    yield "csv zip", archive({"folder/table.csv": text})
+    yield "csv gzip+tar", tar(text)
+    yield "json", json_array(names, rows)
+    yield "jsonl", json_lines(names, rows)
+    yield "sqlite", sqlite(names, rows)
+    yield "xlsx", xlsx(names, rows)
+
+
 def near(ours, theirs, tolerance):
     scale = max(abs(theirs), 1e-300)
     return math.isclose(ours, theirs, rel_tol=tolerance, abs_tol=tolerance * min(scale, 1))
 
 
-def check(binary, path):
+def check(binary, path, form=None):
     told = json.loads(subprocess.run([binary, "--output", "json", "profile", str(path)], check=True, capture_output=True).stdout)
+    if form:
+        recipe = told["table"]["recipe"]
+        words = " ".join(filter(None, [recipe["format"], recipe.get("compression")]))
+        assert words == form, (words, form)
+        path = PATH
     db = duckdb.connect()
     db.execute(f"CREATE TABLE t AS SELECT * FROM read_csv('{path}', sample_size=-1)")
     kinds = {name: kind for name, kind, *_ in db.execute("DESCRIBE t").fetchall()}
     rows = db.execute("SELECT count(*) FROM t").fetchone()[0]
     assert int(told["table"]["rowCount"]) == rows
     for column in told["columns"]:
-        check_column(db, column, kinds[column["column"]])
+        check_column(db, column, kinds[column["column"].removeprefix("outer.")])
     return rows
 
 
 def check_column(db, column, kind):
-    name = column["column"]
+    name = column["column"] = column["column"].removeprefix("outer.")
     one = lambda sql: db.execute(f"SELECT {sql} FROM t").fetchone()[0]
     assert int(column["presentCount"]) == one(f'count("{name}")'), name
     assert int(column.get("missingCount", 0)) == one(f'count(*) - count("{name}")'), name
@@ -112,3 +203,7 @@ if __name__ == "__main__":
             PATH = str(pathlib.Path(folder) / f"{rows}.csv")
             write(PATH, rows, seed)
             print(f"{check(sys.argv[1], PATH)} rows agree with DuckDB {duckdb.__version__}")
+            for form, content in others(PATH) if rows < 10_000 else ():
+                other = pathlib.Path(folder) / "other"
+                other.write_bytes(content)
+                print(f"{check(sys.argv[1], other, form)} rows as {form} agree")
