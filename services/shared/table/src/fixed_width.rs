@@ -47,11 +47,14 @@ pub(crate) fn find(head: &str, whole: bool) -> Option<Vec<usize>> {
     let first: Vec<char> = lines[0].chars().collect();
     let starts = starts(&filled, if lines.len() >= FEWEST_FOR_NARROW { &first } else { &[] });
     let wide_enough = starts.len() > 1 && has_padding(&filled);
-    let used = starts.iter().enumerate().all(|(index, start)| {
-        let end = starts.get(index + 1).copied().unwrap_or(filled.len());
-        filled[*start..end].iter().any(|count| *count as usize * 10 >= lines.len())
-    });
-    (wide_enough && used).then_some(starts)
+    // A column may be next to empty where it has a name, but two at least hold something.
+    let range = |index: usize| starts[index]..starts.get(index + 1).copied().unwrap_or(filled.len());
+    let used = |index: &usize| filled[range(*index)].iter().any(|count| *count as usize * 10 >= lines.len());
+    let named = |index: &usize| range(*index).any(|place| first.get(place).is_some_and(|character| *character != ' '));
+    let columns = 0..starts.len();
+    let evident =
+        columns.clone().filter(used).count() > 1 && columns.clone().all(|index| used(&index) || named(&index));
+    (wide_enough && evident).then_some(starts)
 }
 
 /// The first position of each run of positions between gaps. A gap of one counts where the first line, mostly a header, has
@@ -181,6 +184,8 @@ mod tests {
         assert_eq!(find(text, true), Some(vec![0, 8, 14]));
         let packed = "id name    size\n".to_owned() + &"12 no 1     123\n".repeat(12);
         assert_eq!(find(&packed, true), Some(vec![0, 3, 11]));
+        let sparse = "id  name  remark\n".to_owned() + &"12  ab\n".repeat(30) + "13  cd    late\n";
+        assert_eq!(find(&sparse, true), Some(vec![0, 4, 10]));
     }
 
     #[test]

@@ -137,8 +137,7 @@ impl Survey {
         self.malformed += 1;
         self.malformed_bytes += length as u64;
         let byte = end.checked_sub(length + after).and_then(|start| chunk.get(start));
-        let odd =
-            |byte: &u8| matches!(byte, 0x81 | 0x8d | 0x8f | 0x90 | 0x9d | 0xf7 | 0xfe | 0xff);
+        let odd = |byte: &u8| matches!(byte, 0x81 | 0x8d | 0x8f | 0x90 | 0x9d | 0xf7 | 0xfe | 0xff);
         self.implausible += u64::from(byte.is_some_and(odd));
     }
 
