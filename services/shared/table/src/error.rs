@@ -172,6 +172,9 @@ impl Error {
     }
 }
 
+/// Its errors have reasons of their own, from before there were others.
+const GZIP: &str = "gzip";
+
 impl Fault for Error {
     fn kind(&self) -> ErrorKind {
         match self {
@@ -210,8 +213,8 @@ impl Fault for Error {
             Self::TooManyColumns { .. } => "TOO_MANY_COLUMNS",
             Self::DecompressedTooLarge { .. } => "DECOMPRESSED_TOO_LARGE",
             Self::SuspiciousCompression { .. } => "SUSPICIOUS_COMPRESSION",
-            Self::TruncatedCompression { compression: "gzip", .. } => "TRUNCATED_GZIP",
-            Self::CorruptCompression { compression: "gzip", .. } => "CORRUPT_GZIP",
+            Self::TruncatedCompression { compression: GZIP, .. } => "TRUNCATED_GZIP",
+            Self::CorruptCompression { compression: GZIP, .. } => "CORRUPT_GZIP",
             Self::TruncatedCompression { .. } => "TRUNCATED_ARCHIVE",
             Self::CorruptCompression { .. } => "CORRUPT_ARCHIVE",
             Self::TooManyMembers { .. } => "TOO_MANY_MEMBERS",
@@ -231,8 +234,8 @@ impl Fault for Error {
     fn metadata(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::RecordTooLong { offset, .. }
-            | Self::TruncatedCompression { compression: "gzip", offset }
-            | Self::CorruptCompression { compression: "gzip", offset }
+            | Self::TruncatedCompression { compression: GZIP, offset }
+            | Self::CorruptCompression { compression: GZIP, offset }
             | Self::TruncatedParquet { offset }
             | Self::TruncatedJson { offset }
             | Self::TooDeep { offset, .. } => vec![("offset", offset.to_string())],
