@@ -33,6 +33,11 @@ if [ "${1:-}" = --only ] && [ "${2:-}" = profile ]; then
         "$peers/bin/pip" install --quiet --disable-pip-version-check "$package" >&2 ||
             echo "bench: $package could not be installed, and is left out" >&2
     done
+    # Three million flights, a real file of the npm package vega-datasets.
+    flights="$MILLRACE_TOOLS/vega/node_modules/vega-datasets/data/flights-3m.parquet"
+    [ -f "$flights" ] || npm install --silent --prefix "$MILLRACE_TOOLS/vega" vega-datasets@3.2.1 >&2 ||
+        echo "bench: vega-datasets could not be installed, and is left out" >&2
+    [ ! -f "$flights" ] || set -- --file "$flights" "$@"
     exec cargo bench --locked -p millrace-profile --bench profile -- --peers "$peers/bin/python" "$@"
 fi
 arguments=()

@@ -1,6 +1,6 @@
 //! The bench of the profiler: the figures that were set as goals, beside its peers, as one Markdown table.
 //!
-//!   cargo bench -p millrace-profile -- [--rows N] [--runs N] [--great-rows N] [--peers PYTHON]
+//!   cargo bench -p millrace-profile -- [--rows N] [--runs N] [--great-rows N] [--file PARQUET] [--peers PYTHON]
 //!
 //! Peers run from a Python that has `duckdb`, and perhaps `datamart-profiler`; a peer that does not start is left out by
 //! name. Runs of ours and of a peer take turns, so that what else the machine does hits both. Memory is the peak
@@ -28,6 +28,8 @@ struct Asked {
     runs: usize,
     /// Rows of the great file; none without it.
     great_rows: u64,
+    /// A Parquet file to profile beside what is made here.
+    file: Option<PathBuf>,
     python: Option<PathBuf>,
 }
 
@@ -83,6 +85,9 @@ fn measure(asked: &Asked, folder: &Path) -> Outcome<()> {
         let both = compare(asked, &parquet, 2, "duckdb")?;
         row("the same as Parquet, 2 threads; MB of the CSV", "250 decoded", &rate(both.0), both.1.map(rate));
     }
+    if let Some(file) = &asked.file {
+        real_file(asked, folder, file)?;
+    }
     small_tables(asked, folder)?;
     append_and_cancel(asked, folder, &csv)?;
     row("peak resident set on that CSV", "256 MB", &peak(&csv)?, None);
@@ -128,6 +133,20 @@ fn peer(asked: &Asked, name: &str, path: &Path, rest: &[&str]) -> Outcome<Option
 fn median(seconds: &mut [f64]) -> f64 {
     seconds.sort_by(f64::total_cmp);
     seconds[seconds.len() / 2]
+}
+
+/// A file as it is found in the world, and its rows as CSV.
+fn real_file(asked: &Asked, folder: &Path, file: &Path) -> Outcome<()> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let csv = folder.join("real.csv");
+    let exported = peer(asked, "csv", file, &[&csv.to_string_lossy()])?.is_some();
+    for (path, form) in [(file, "as it is"), (csv.as_path(), "as CSV")].into_iter().take(1 + usize::from(exported)) {
+        let bytes = path.metadata()?.len() as f64;
+        let rate = |seconds: f64| format!("{seconds:.2} s, {:.0} MB/s", bytes / 1e6 / seconds);
+        let both = compare(asked, path, 2, "duckdb")?;
+        row(&format!("`{name}` {form}, {:.0} MB, 2 threads", bytes / 1e6), "", &rate(both.0), both.1.map(rate));
+    }
+    Ok(())
 }
 
 /// What a table costs that is small, where what is done once for each weighs most.
@@ -206,7 +225,7 @@ fn memory(path: &Path, threads: &str) -> Outcome<()> {
 
 impl Asked {
     fn parse(arguments: &[String]) -> Outcome<Self> {
-        let mut asked = Self { rows: 500_000, runs: 3, great_rows: 0, python: None };
+        let mut asked = Self { rows: 500_000, runs: 3, great_rows: 0, file: None, python: None };
         let mut arguments = arguments.iter().filter(|argument| *argument != "--bench");
         while let Some(argument) = arguments.next() {
             let value = arguments.next().ok_or_else(|| format!("`{argument}` needs a value"))?;
@@ -214,6 +233,7 @@ impl Asked {
                 "--rows" => asked.rows = value.parse()?,
                 "--runs" => asked.runs = value.parse()?,
                 "--great-rows" => asked.great_rows = value.parse()?,
+                "--file" => asked.file = Some(value.into()),
                 "--peers" => asked.python = Some(value.into()),
                 _ => return Err(format!("`{argument}` is no option").into()),
             }

@@ -1,6 +1,6 @@
 """The peers, on the same files: peers.py PEER FILE [THREADS] prints the seconds of one run, reading included.
 
-PEER is duckdb (SUMMARIZE), datamart (datamart-profiler), or parquet, which writes FILE's rows to the third argument.
+PEER is duckdb (SUMMARIZE), datamart (datamart-profiler), or parquet or csv, which write FILE's rows to the third argument.
 """
 
 import sys
@@ -18,8 +18,8 @@ def main(peer, path, *rest):
         import duckdb
 
         db = duckdb.connect()
-        if peer == "parquet":
-            db.execute(f"COPY (SELECT * FROM '{path}') TO '{rest[0]}' (FORMAT parquet)")
+        if peer in ("parquet", "csv"):
+            db.execute(f"COPY (SELECT * FROM '{path}') TO '{rest[0]}' (FORMAT {peer})")
         else:
             if rest:
                 db.execute(f"SET threads = {int(rest[0])}")
