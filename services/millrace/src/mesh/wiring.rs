@@ -228,7 +228,10 @@ impl Wiring<'_> {
     async fn claim(&self, role: Role, database: &Database, bus: &Arc<dyn EventBus>) -> Result<(), Failure> {
         let (url, store) = (&self.stores.settings.events.url, format!("store of {role}"));
         let id = self.stores.waiting.until(&store, &self.stores.settings.store.url, || database.id()).await?;
-        self.stores.waiting.until("event bus", url, || bus.claim(role.name(), &id)).await
+        self.stores
+            .waiting
+            .until(&format!("mark of {role} on the event bus"), url, || bus.claim(role.name(), &id))
+            .await
     }
 
     /// Whether stores belong to this process alone, so that leases in them are of a process that is gone.
