@@ -6,6 +6,10 @@ use aws_sdk_s3::primitives::DateTime;
 use types::{Digest, Timestamp};
 use uuid::Uuid;
 
+/// The media type of every object. It says that the bytes are of no kind that a server should know: one that is told
+/// nothing, or `application/octet-stream`, may look inside and compress what it finds, as SeaweedFS does: 40 % of what a put
+/// of CSV costs it.
+pub(super) const MEDIA_TYPE: &str = "application/vnd.millrace.object";
 /// The digest of the bytes.
 const SHA256: &str = "millrace-sha256";
 /// Which put wrote the object: by this a put whose answer was lost knows its own work again.

@@ -158,7 +158,7 @@ impl S3 {
                 let asked = self.bucket.client.put_object().bucket(&self.bucket.name);
                 let asked = asked.key(self.bucket.names.of(writing.key)).set_if_none_match(guard);
                 let asked = asked.set_metadata(Some(metadata::of(writing.id, Some(digest))));
-                asked.body(Body::from(bytes.clone())).send().await?;
+                asked.content_type(metadata::MEDIA_TYPE).body(Body::from(bytes.clone())).send().await?;
                 Ok(())
             }
         }
@@ -176,7 +176,7 @@ impl S3 {
         let asked = bucket.client.copy_object().bucket(&bucket.name).key(&name);
         let asked = asked.copy_source(format!("{}/{name}", bucket.name)).set_copy_source_if_match(tag);
         let asked = asked.metadata_directive(MetadataDirective::Replace);
-        let asked = asked.set_metadata(Some(metadata::of(writing.id, meta.digest)));
+        let asked = asked.content_type(metadata::MEDIA_TYPE).set_metadata(Some(metadata::of(writing.id, meta.digest)));
         if let Err(refusal) = asked.send().await.map_err(Refusal::from) {
             tracing::debug!(object.key = %writing.key, ?refusal, "the digest is not kept beside the object");
         }

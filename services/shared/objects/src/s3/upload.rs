@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 
 use super::Bucket;
 use super::fault::{Refusal, What};
+use super::metadata::MEDIA_TYPE;
 use super::parts::{PART, Part, Parts};
 use crate::{Error, Key};
 
@@ -54,7 +55,7 @@ impl Upload {
     async fn ask(bucket: Bucket, key: Key, metadata: HashMap<String, String>) -> Result<Self, Error> {
         let name = bucket.names.of(&key);
         let asked = bucket.client.create_multipart_upload().bucket(&bucket.name).key(&name);
-        let reply = asked.set_metadata(Some(metadata)).send().await.map_err(Refusal::from);
+        let reply = asked.content_type(MEDIA_TYPE).set_metadata(Some(metadata)).send().await.map_err(Refusal::from);
         let reply = reply.map_err(|refusal| refusal.into_error(&bucket.place, "begin an upload"))?;
         let id = reply.upload_id().ok_or_else(|| bucket.strange("begin an upload", "the reply names no upload"))?;
         let running = Running { id: id.to_owned(), bucket, key, name };

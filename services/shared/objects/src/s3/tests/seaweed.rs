@@ -127,3 +127,16 @@ async fn uploads_of_processes_that_died_are_aborted_once_they_are_old() {
     // What lies beneath another prefix is another's.
     assert_eq!(fixture.uploads().await, 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn objects_have_a_media_type_that_nobody_compresses() {
+    let name = concat!(module_path!(), "::objects_have_a_media_type_that_nobody_compresses");
+    let Some(fixture) = fixture(name).await else { return };
+    let (store, client) = (fixture.open().await, fixture.client().await);
+    for (name, mebibytes) in [("small", 1), ("large", 20)] {
+        let body = ObjectBody::stream(super::cases::mebibytes(mebibytes));
+        store.put(&super::cases::key(name), body, Put::IfAbsent).await.unwrap();
+        let head = client.head_object().bucket(&fixture.bucket).key(format!("mesh/{name}")).send().await.unwrap();
+        assert_eq!(head.content_type(), Some(crate::s3::metadata::MEDIA_TYPE), "{name}");
+    }
+}
