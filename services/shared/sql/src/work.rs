@@ -3,7 +3,8 @@
 //! A row is *queued* until a worker claims it. A claim is a lease: it lasts a while on the store's clock, and is
 //! renewed as the work goes on. Each claim raises the row's fencing number, and all that a worker later says of the
 //! row carries that number, so that one whose lease was taken over changes nothing. An attempt that failed and may
-//! be repeated leaves the row *waiting*, longer each time; the last one leaves it *failed*.
+//! be repeated leaves the row *waiting*, longer each time; the last one leaves it *failed*. An attempt whose worker was
+//! killed is *lost*, and does not count, unless very many are lost in a row.
 //!
 //! Tenants share the workers: whoever has the fewest rows running is served next, so that one with much work holds up
 //! nobody. Priority and age order the rows of one tenant.
@@ -18,6 +19,6 @@ mod store;
 
 pub use backlog::Backlog;
 pub use claim::{Claim, Outcome, Renewed};
-pub use queue::{Backoff, ExhaustedHook, Queue};
+pub use queue::{Backoff, ExhaustedHook, LOST_IN_A_ROW, Queue};
 pub use row::{Filter, NewWork, WorkRow};
 pub use store::{cancel, changed_after, delete, get, ids, insert, list, raise, retry};

@@ -96,7 +96,7 @@ pub struct WorkStatus {
     pub progress: Option<f64>,
     /// What was counted so far, by name.
     pub counts: Vec<(String, i64)>,
-    /// Attempts begun.
+    /// Attempts begun, without those that a store's outage ended and those that were lost with their workers.
     pub attempts: u32,
     /// Attempts allowed.
     pub max_attempts: u32,

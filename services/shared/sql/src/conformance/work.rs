@@ -7,7 +7,7 @@ use types::{WorkError, WorkPhase};
 
 use super::Store;
 use crate::Error;
-use crate::work::{self, Backlog, Backoff, Claim, Filter, NewWork, Outcome, Queue, WorkRow};
+use crate::work::{self, Backlog, Backoff, Claim, Filter, LOST_IN_A_ROW, NewWork, Outcome, Queue, WorkRow};
 
 pub(super) const LEASE: Duration = Duration::from_secs(30);
 pub(super) const BACKOFF: Backoff = Backoff { first: Duration::from_secs(10), max: Duration::from_secs(25) };
@@ -155,7 +155,7 @@ pub async fn a_lease_that_ended_is_claimed_by_another_and_the_first_is_fenced_of
     assert_eq!(store.get("w").await.detail, b"");
     assert_eq!(store.finish(second, success()).await.unwrap(), WorkPhase::Succeeded);
     let row = store.get("w").await;
-    assert_eq!((row.status.attempts, row.status.progress, row.detail.as_slice()), (2, Some(1.0), b"done".as_slice()));
+    assert_eq!((row.status.attempts, row.status.progress, row.detail.as_slice()), (1, Some(1.0), b"done".as_slice()));
     assert_eq!(row.status.counts, [("rows".to_owned(), 7)]);
     assert_eq!(row.status.ended, Some(store.db.now()));
 }
@@ -196,7 +196,6 @@ pub async fn a_retryable_failure_waits_longer_each_time_and_fails_at_last(store:
 
 pub async fn what_is_postponed_is_tried_again_for_as_long_as_it_takes(store: Store) {
     store.insert(new("w", 0)).await;
-    let away = || WorkError { reason: "OBJECT_STORE_UNREACHABLE".into(), message: "away".into(), retryable: true };
     for _ in 0..10 {
         let claim = store.claim().await.unwrap();
         assert_eq!(claim.row.status.attempts, 1, "the attempts before do not count");
@@ -225,13 +224,62 @@ pub async fn lost_attempts_are_exhausted_with_a_word(store: Store) {
         hook_heard.lock().unwrap().push((row.id.clone(), row.status.phase));
         Box::pin(async { Ok(()) })
     }));
-    for _ in 0..3 {
-        assert_eq!(queue.claim().await.unwrap().unwrap().row.id, "w");
+    let mut waits = Vec::new();
+    for lost in 0..LOST_IN_A_ROW {
+        let claim = queue.claim().await.unwrap().unwrap();
+        assert_eq!((claim.row.id.as_str(), claim.row.lost, claim.row.status.attempts), ("w", lost, 1));
+        assert_eq!(*heard.lock().unwrap(), []);
         store.clock.advance(LEASE);
+        if (2..LOST_IN_A_ROW - 1).contains(&lost) {
+            waits.push(a_wait(&store, &queue).await);
+        }
     }
+    assert!(
+        waits[0] < BACKOFF.first && waits.windows(2).all(|pair| pair[0] < pair[1] || pair[1] > BACKOFF.max / 2),
+        "{waits:?}"
+    );
     assert_eq!(queue.claim().await.unwrap().unwrap().row.id, "next");
     assert_eq!(store.get("w").await.status.error.unwrap().reason, "ATTEMPTS_EXHAUSTED");
     assert_eq!(*heard.lock().unwrap(), [("w".to_owned(), WorkPhase::Failed)]);
+}
+
+/// Lets the time pass that the row `w` waits after a lost attempt, while other work goes on.
+async fn a_wait(store: &Store, queue: &Queue) -> Duration {
+    let other = queue.claim().await.unwrap().unwrap();
+    assert_eq!(other.row.id, "next", "others come first meanwhile");
+    assert_eq!(store.finish(other, Outcome::Postponed(away())).await.unwrap(), WorkPhase::Waiting);
+    let row = store.get("w").await;
+    assert_eq!((row.status.phase, row.status.attempts), (WorkPhase::Waiting, 0));
+    let wait = row.status.next_attempt.unwrap().since(store.db.now());
+    store.clock.advance(wait);
+    wait
+}
+
+fn away() -> WorkError {
+    WorkError { reason: "OBJECT_STORE_UNREACHABLE".into(), message: "away".into(), retryable: true }
+}
+
+pub async fn lost_attempts_count_no_more_after_one_that_ended(store: Store) {
+    store.insert(new("w", 0)).await;
+    for _ in 0..4 {
+        let lost = store.claim().await.unwrap();
+        store.clock.advance(LEASE);
+        let claim = store.claim().await.unwrap();
+        assert_eq!((claim.row.status.attempts, claim.row.lost), (1, 1));
+        assert!(matches!(store.finish(lost, success()).await, Err(Error::LostLease { .. })));
+        assert_eq!(store.finish(claim, Outcome::Postponed(away())).await.unwrap(), WorkPhase::Waiting);
+        assert_eq!(store.get("w").await.lost, 0);
+        store.clock.advance(BACKOFF.max);
+    }
+    for attempts in 1..=3 {
+        store.claim().await.unwrap();
+        store.clock.advance(LEASE);
+        let claim = store.claim().await.unwrap();
+        assert_eq!(claim.row.status.attempts, attempts, "each that failed counts once");
+        store.finish(claim, failure(true)).await.unwrap();
+        store.clock.advance(BACKOFF.max);
+    }
+    assert_eq!(store.get("w").await.status.phase, WorkPhase::Failed);
 }
 
 pub async fn cancelling_ends_what_waits_and_asks_what_runs(store: Store) {
@@ -260,13 +308,19 @@ pub async fn a_retry_starts_anew(store: Store) {
     assert!(store.claim().await.is_some());
 }
 
-pub async fn leases_of_an_earlier_process_are_void_and_not_counted(store: Store) {
+pub async fn leases_of_an_earlier_process_are_void_and_their_attempts_lost(store: Store) {
     store.insert(new("w", 0)).await;
     let before = store.claim().await.unwrap();
     assert_eq!(store.queue().release_all().await.unwrap(), 1);
     assert!(matches!(store.finish(before, success()).await, Err(Error::LostLease { .. })));
     let after = store.claim().await.unwrap();
-    assert_eq!(after.row.status.attempts, 1);
+    assert_eq!((after.row.status.attempts, after.row.lost), (1, 1));
+    for _ in 1..LOST_IN_A_ROW {
+        assert_eq!(store.queue().release_all().await.unwrap(), 1);
+        assert_eq!(store.get("w").await.status.phase, WorkPhase::Queued);
+        store.claim().await;
+    }
+    assert_eq!(store.get("w").await.status.error.unwrap().reason, "ATTEMPTS_EXHAUSTED", "it does not end each process");
 }
 
 pub async fn changes_are_listed_in_order(store: Store) {

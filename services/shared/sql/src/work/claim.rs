@@ -139,7 +139,7 @@ impl Claim {
             .bind(encode(&counts))
             .bind(detail),
             Outcome::Failed(error) => crate::query(
-                "UPDATE work SET error_reason = ?, error_message = ?, error_retryable = ?, phase = ?, \
+                "UPDATE work SET error_reason = ?, error_message = ?, error_retryable = ?, lost = 0, phase = ?, \
                  next_attempt = ?, ended = ?, lease_until = NULL, due = ?, change = ? WHERE queue = ? AND id = ?",
             )
             .bind(error.reason)
@@ -147,7 +147,7 @@ impl Claim {
             .bind(error.retryable),
             Outcome::Postponed(error) => crate::query(
                 "UPDATE work SET error_reason = ?, error_message = ?, error_retryable = ?, attempts = attempts - 1, \
-                 phase = ?, next_attempt = ?, ended = ?, lease_until = NULL, due = ?, change = ? WHERE queue = ? AND id = ?",
+                 lost = 0, phase = ?, next_attempt = ?, ended = ?, lease_until = NULL, due = ?, change = ? WHERE queue = ? AND id = ?",
             )
             .bind(error.reason)
             .bind(error.message)

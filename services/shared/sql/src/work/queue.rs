@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use types::{BoxFuture, Timestamp};
+use rand::Rng as _;
+use types::{BoxFuture, Timestamp, WorkPhase};
 
 use super::claim::Claim;
 use super::row::WorkRow;
@@ -27,6 +28,13 @@ impl Backoff {
         full.mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 4.0)
     }
 }
+
+/// So many attempts in a row may end without a word from their worker. Whoever kills workers, or takes their store away,
+/// kills whatever they are at, so one lost attempt says nothing of the work; that many in a row say that it kills them.
+pub const LOST_IN_A_ROW: u32 = 20;
+/// From so many lost in a row on, a row waits before it is tried again, so that work that kills its workers leaves them
+/// time for other work.
+const SUSPECT: u32 = 3;
 
 /// What a service does, in the same transaction, when a row is given up: it gets the row as failed.
 pub type ExhaustedHook =
@@ -81,7 +89,7 @@ impl Queue {
         Self { db, name, lease, backoff, on_exhausted: None }
     }
 
-    /// Runs `hook` in the transaction that gives a row up because all its attempts ended without a word, so that the
+    /// Runs `hook` in the transaction that gives a row up because so many attempts ended without a word, so that the
     /// service can publish that too.
     pub fn when_exhausted(mut self, hook: ExhaustedHook) -> Self {
         self.on_exhausted = Some(hook);
@@ -110,8 +118,9 @@ impl Queue {
     /// Among a tenant's rows the greatest priority goes first, the oldest of these.
     ///
     /// A row is claimable when it is queued, or waits and is due, or when the lease of the worker that had it ended.
-    /// Such a lost row that has no attempt left is failed with the reason `ATTEMPTS_EXHAUSTED` on the way. A row with
-    /// `cancel_requested` set is to be finished as cancelled. When nothing is claimable, nothing is written.
+    /// Such a lost attempt does not count, but [`LOST_IN_A_ROW`] of them fail the row with the reason
+    /// `ATTEMPTS_EXHAUSTED`, and after the first few it waits, longer each time. A row with `cancel_requested` set is to be
+    /// finished as cancelled. When nothing is claimable, nothing is written.
     pub async fn claim(&self) -> Result<Option<Claim>, Error> {
         loop {
             let (queue, now) = (self.clone(), self.db.now());
@@ -123,7 +132,7 @@ impl Queue {
             let queue = self.clone();
             match self.db.write(|conn| Box::pin(async move { queue.take(conn, now).await })).await? {
                 Taken::Claim(claim) => return Ok(Some(*claim)),
-                Taken::GivenUp => continue,
+                Taken::Settled => continue,
                 Taken::Nothing => return Ok(None),
             }
         }
@@ -142,21 +151,28 @@ impl Queue {
     async fn take(&self, conn: &mut Conn, now: Timestamp) -> Result<Taken, Error> {
         let Some(id) = self.next(conn, now).await? else { return Ok(Taken::Nothing) };
         let row = super::get(conn, self.name, &id).await?.ok_or_else(|| Error::LostLease { id: id.clone() })?;
-        if row.status.attempts >= row.status.max_attempts && !row.cancel_requested {
+        // Its lease ended: nothing else makes a running row due.
+        let lost = row.lost + u32::from(row.status.phase == WorkPhase::Running);
+        if !row.cancel_requested && lost >= LOST_IN_A_ROW {
             self.give_up(conn, &id, now).await?;
-            return Ok(Taken::GivenUp);
+            return Ok(Taken::Settled);
+        }
+        if !row.cancel_requested && lost >= SUSPECT && lost > row.lost {
+            self.put_off(conn, &id, lost, now).await?;
+            return Ok(Taken::Settled);
         }
         let change = next_change(conn).await?;
         let fence = crate::query_scalar(
-            "UPDATE work SET phase = 'running', attempts = attempts + 1, fence = fence + 1, lease_until = ?1, due = ?1, \
-             next_attempt = NULL, started = coalesce(started, ?2), change = ?3 WHERE queue = ?4 AND id = ?5 \
-             RETURNING fence",
+            "UPDATE work SET phase = 'running', attempts = attempts + 1 - (?6 - lost), lost = ?6, fence = fence + 1, \
+             lease_until = ?1, due = ?1, next_attempt = NULL, started = coalesce(started, ?2), change = ?3 \
+             WHERE queue = ?4 AND id = ?5 RETURNING fence",
         )
         .bind((now + self.lease).as_micros())
         .bind(now.as_micros())
         .bind(change)
         .bind(self.name)
         .bind(&id)
+        .bind(lost)
         .fetch_one(&mut *conn)
         .await?;
         self.note_turn(conn, row.tenant.as_str(), change).await?;
@@ -174,12 +190,30 @@ impl Queue {
         Ok(())
     }
 
+    /// Lets a row wait whose attempts were lost, `lost` of them in a row.
+    async fn put_off(&self, conn: &mut Conn, id: &str, lost: u32, now: Timestamp) -> Result<(), Error> {
+        let change = next_change(conn).await?;
+        let next = now + self.backoff.delay(lost - SUSPECT + 1, rand::rng().random());
+        crate::query(
+            "UPDATE work SET phase = 'waiting', attempts = attempts - 1, lost = ?1, fence = fence + 1, lease_until = NULL, \
+             next_attempt = ?2, due = ?2, change = ?3 WHERE queue = ?4 AND id = ?5",
+        )
+        .bind(lost)
+        .bind(next.as_micros())
+        .bind(change)
+        .bind(self.name)
+        .bind(id)
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
     async fn give_up(&self, conn: &mut Conn, id: &str, now: Timestamp) -> Result<(), Error> {
         let change = next_change(conn).await?;
         crate::query(
             "UPDATE work SET phase = 'failed', error_reason = 'ATTEMPTS_EXHAUSTED', error_message = \
-             'every attempt ended without a result', error_retryable = 0, ended = ?, lease_until = NULL, \
-             due = NULL, fence = fence + 1, change = ? WHERE queue = ? AND id = ?",
+             'attempt after attempt ended without a word from its worker', error_retryable = 0, ended = ?, \
+             lease_until = NULL, due = NULL, fence = fence + 1, change = ? WHERE queue = ? AND id = ?",
         )
         .bind(now.as_micros())
         .bind(change)
@@ -194,7 +228,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Ends the leases of an earlier process, and does not count their attempts. Tells how many there were.
+    /// Ends the leases of an earlier process: their attempts were lost with it. Tells how many there were.
     ///
     /// To be called at the start of a process that alone uses this database.
     pub async fn release_all(&self) -> Result<u64, Error> {
@@ -204,7 +238,7 @@ impl Queue {
                 Box::pin(async move {
                     let change = next_change(conn).await?;
                     let done = crate::query(
-                        "UPDATE work SET phase = 'queued', attempts = CASE WHEN attempts > 0 THEN attempts - 1 ELSE 0 END, lease_until = NULL, \
+                        "UPDATE work SET phase = 'queued', attempts = attempts - 1, lost = lost + 1, lease_until = NULL, \
                          due = 0, fence = fence + 1, change = ? WHERE queue = ? AND phase = 'running'",
                     );
                     done.bind(change).bind(name).execute(conn).await
@@ -242,6 +276,7 @@ impl Queue {
 
 enum Taken {
     Claim(Box<Claim>),
-    GivenUp,
+    /// The row whose turn it was is not to be tried now.
+    Settled,
     Nothing,
 }

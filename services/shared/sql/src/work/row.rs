@@ -46,6 +46,8 @@ pub struct WorkRow {
     pub change: i64,
     /// Whether somebody asked the worker to stop. A worker that claims such a row finishes it as cancelled.
     pub cancel_requested: bool,
+    /// How many attempts in a row ended without a word from their worker, the last ones.
+    pub lost: u32,
 }
 
 /// Which rows to list; what is `None` or empty does not filter.
@@ -71,6 +73,7 @@ impl WorkRow {
             detail: row.get("detail")?,
             change: row.get("change")?,
             cancel_requested: row.get("cancel_requested")?,
+            lost: row.get("lost")?,
         })
     }
 }

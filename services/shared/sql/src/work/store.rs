@@ -111,7 +111,7 @@ pub async fn retry(conn: &mut Conn, queue: &str, id: &str, now: Timestamp) -> Re
     if !matches!(row.status.phase, WorkPhase::Failed | WorkPhase::Cancelled) {
         return Ok(Some(row));
     }
-    let sql = "UPDATE work SET phase = 'queued', attempts = 0, next_attempt = ?1, due = 0, cancel_requested = 0, \
+    let sql = "UPDATE work SET phase = 'queued', attempts = 0, lost = 0, next_attempt = ?1, due = 0, cancel_requested = 0, \
                ended = NULL, progress = NULL, change = ?2 WHERE queue = ?3 AND id = ?4";
     update(conn, sql, queue, id, now).await
 }

@@ -1,0 +1,2 @@
+-- How many attempts in a row ended without a word from their worker: it was killed, or its store was away.
+ALTER TABLE work ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
