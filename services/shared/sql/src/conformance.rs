@@ -121,6 +121,7 @@ conformance! {
         what_comes_due_is_claimed_by_priority,
         queues_keep_turns_apart,
         a_claim_reads_by_indexes_alone,
+        a_short_list_is_looked_up_by_key,
     }
     work {
         the_greatest_priority_then_the_oldest_is_claimed_first,

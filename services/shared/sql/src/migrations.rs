@@ -4,7 +4,8 @@ use sqlx::migrate::{MigrateError, Migrator};
 
 use crate::Error;
 
-/// The migrations of the tables of one crate, for both back ends: the same versions, the same tables.
+/// The migrations of the tables of one crate, for both back ends: the same tables. What one of them needs alone, an estimate
+/// for its planner say, is a version of that one alone.
 #[derive(Debug, Clone, Copy)]
 pub struct Migrations {
     /// For SQLite: `migrations/sqlite/`.

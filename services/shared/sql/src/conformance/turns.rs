@@ -1,6 +1,6 @@
 //! Turns: tenants share the workers.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use types::{WorkError, WorkPhase};
 
@@ -172,31 +172,10 @@ pub async fn a_claim_reads_by_indexes_alone(store: Store) {
     }
 }
 
-/// What a claim costs, for figures: `cargo test -p millrace-sql -- --ignored --nocapture what_a_claim_costs`.
-async fn measure(store: Store, name: &str) {
-    for tenants in [1, 10, 1_000, 10_000] {
-        let clear: Result<_, Error> =
-            store.db.write(|conn| Box::pin(async move { crate::query("DELETE FROM work").execute(conn).await })).await;
-        clear.unwrap();
-        fill(&store, 100_000, tenants).await;
-        let mut times = Vec::new();
-        for _ in 0..51 {
-            let begun = Instant::now();
-            assert!(store.claim().await.is_some());
-            times.push(begun.elapsed());
-        }
-        times.sort();
-        println!("{name}: 100,000 rows of {tenants} tenants: a claim takes {:?}, at most {:?}", times[25], times[50]);
-        println!("{}", plan(&store, NEXT, 1).await);
-    }
-}
-
-#[tokio::test]
-#[ignore = "gives figures, which take a quiet machine"]
-async fn what_a_claim_costs() {
-    for (name, store) in [("SQLite", Store::sqlite("cost").await), ("PostgreSQL", Store::postgres("cost").await)] {
-        if let Some(store) = store {
-            measure(store, name).await;
-        }
-    }
+pub async fn a_short_list_is_looked_up_by_key(store: Store) {
+    fill(&store, 1_000, 1).await;
+    let statement = "SELECT held.* FROM json_each(?) AS wanted \
+                     CROSS JOIN work AS held WHERE held.queue = 'jobs' AND held.id = wanted.value ->> 0";
+    let plan = plan(&store, statement, 1).await;
+    assert!(!["SCAN held", "Seq Scan on work"].iter().any(|scan| plan.contains(scan)), "{plan}");
 }
