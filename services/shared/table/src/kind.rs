@@ -1,7 +1,7 @@
 //! What bytes are, by how they begin.
 
 use crate::workbook::{self, Book};
-use crate::{archive, arrow_file, database, dbase, parquet_file, shapefile};
+use crate::{archive, arrow_file, database, dbase, orc_file, parquet_file, shapefile};
 
 /// What bytes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +12,7 @@ pub(crate) enum Kind {
     ArrowFile,
     ArrowStream,
     Avro,
+    Orc,
     Sqlite,
     Book(Book),
     Shapes,
@@ -37,6 +38,9 @@ impl Kind {
         }
         if arrow_file::is_stream(head) {
             return Self::ArrowStream;
+        }
+        if orc_file::is_orc(head) {
+            return Self::Orc;
         }
         if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
             return Self::Zip;

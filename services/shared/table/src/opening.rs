@@ -19,6 +19,7 @@ use crate::json_rows::JsonSource;
 use crate::kind::Kind;
 use crate::limits::Hint;
 use crate::names;
+use crate::orc_file;
 use crate::parquet_file::ParquetSource;
 use crate::reader::{TableReader, text_schema};
 use crate::recipe::{Format, Recipe};
@@ -45,6 +46,7 @@ pub(crate) fn table(table: &TableRef) -> Result<TableReader, Error> {
         Kind::ArrowFile => opening(input, false).typed(Format::Arrow, arrow_file::open_file),
         Kind::ArrowStream => opening(input, false).typed(Format::ArrowStream, arrow_file::open_stream),
         Kind::Avro => opening(input, false).typed(Format::Avro, arrow_file::open_avro),
+        Kind::Orc => opening(input, false).typed(Format::Orc, orc_file::open),
         Kind::Sqlite => {
             let (rows, width) = database::spool(input, &table.table)?;
             let opening = opening(input, false);

@@ -33,6 +33,8 @@ pub enum Format {
     ArrowStream,
     /// An Apache Avro object container file.
     Avro,
+    /// An Apache ORC file.
+    Orc,
     /// An SQLite database.
     Sqlite,
     /// An Excel workbook.
@@ -57,8 +59,8 @@ impl From<Book> for Format {
 }
 
 impl Format {
-    /// Its name in recipes: `csv`, `tsv`, `fixed-width`, `json`, `jsonl`, `geojson`, `parquet`, `arrow`, `arrow-stream`, `avro`, `sqlite`,
-    /// `xlsx`, `xlsb`, `ods`, `xls`, `shapefile` or `dbf`.
+    /// Its name in recipes: `csv`, `tsv`, `fixed-width`, `json`, `jsonl`, `geojson`, `parquet`, `arrow`, `arrow-stream`, `avro`, `orc`,
+    /// `sqlite`, `xlsx`, `xlsb`, `ods`, `xls`, `shapefile` or `dbf`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Csv => "csv",
@@ -73,6 +75,7 @@ impl Format {
             Self::Arrow => "arrow",
             Self::ArrowStream => "arrow-stream",
             Self::Avro => "avro",
+            Self::Orc => "orc",
             Self::Sqlite => "sqlite",
             Self::Xlsx => "xlsx",
             Self::Xlsb => "xlsb",

@@ -19,6 +19,7 @@ import fastavro
 import openpyxl
 import pyarrow as pa
 import pyarrow.ipc
+import pyarrow.orc
 import pyarrow.parquet as pq
 from odf.opendocument import OpenDocumentSpreadsheet
 from odf.table import Table, TableCell, TableRow
@@ -86,6 +87,12 @@ def typed():
         out = io.BytesIO()
         pq.write_table(plain, out, **options)
         save("parquet", f"{name}.parquet", out.getvalue())
+    # The types that Arrow's writer of ORC knows.
+    orc_rows = plain.set_column(1, "small", plain["small"].cast(pa.int16())).set_column(3, "name", plain["name"].cast(pa.string()))
+    for compression in ["uncompressed", "zlib", "snappy", "lz4", "zstd"]:
+        out = io.BytesIO()
+        pyarrow.orc.write_table(orc_rows, out, compression=compression, dictionary_key_size_threshold=0.9)
+        save("orc", f"{compression}.orc", out.getvalue())
     for name, writer in {"file": pa.ipc.new_file, "stream": pa.ipc.new_stream}.items():
         for compression in [None, "lz4", "zstd"]:
             out = io.BytesIO()
