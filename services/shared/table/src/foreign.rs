@@ -37,7 +37,7 @@ pub fn foreign_parser(path: &Path) -> Option<&'static str> {
         Kind::Book(book) => Some(book.name()),
         Kind::Zip => Some("zip"),
         Kind::Tar => Some("tar"),
-        // Our own code reads these.
-        Kind::Text | Kind::Shapes | Kind::Dbase | Kind::Other(_) => None,
+        // Our own code reads these, or nothing does.
+        Kind::Text | Kind::Shapes | Kind::Dbase | Kind::Unread(_) | Kind::Other(_) => None,
     }
 }

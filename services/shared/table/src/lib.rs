@@ -60,6 +60,7 @@ mod survey;
 mod text;
 mod typed;
 mod unpivot;
+mod unread;
 mod warning;
 mod workbook;
 

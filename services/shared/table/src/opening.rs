@@ -63,6 +63,7 @@ pub(crate) fn table(table: &TableRef) -> Result<TableReader, Error> {
             opening(input, false).written(Format::Shapefile, shapefile::write_shapes(input, table.beside())?)
         }
         Kind::Dbase => opening(input, false).written(Format::Dbf, shapefile::write_table(input, None)?),
+        Kind::Unread(format) => Err(Error::FormatNotRead { format }),
         Kind::Other(found) => Err(Error::NotATable { found }),
         Kind::Zip | Kind::Tar => Err(Error::NotATable { found: "an archive" }),
         Kind::Text => {

@@ -22,25 +22,21 @@ use orc_rust::stripe::{Stripe, StripeMetadata};
 use crate::bytes::{Counted, Input};
 use crate::error::Error;
 use crate::file_at::FileAt;
+use crate::kind::is_binary;
 use crate::typed::{TypedSource, guarded, with_unique_names};
 use crate::warning::Warning;
 
 const FORMAT: &str = "orc";
 /// How a file begins. So does text that is about researchers.
 const MAGIC: &[u8] = b"ORC";
-/// How much of a file tells it from text.
-const TELLING: usize = 4 << 10;
 /// What zones may shift, in milliseconds, and more.
 const TWO_DAYS: i64 = 2 * 86_400_000;
 /// Milliseconds around 1970 that nanoseconds in 64 bits can count wherever they are shifted.
 const NANOSECOND_RANGE: i64 = i64::MAX / 1_000_000 - 2 * TWO_DAYS;
 
-/// Tells whether bytes begin a file of ORC: what follows the mark is binary, where text has next to no control characters.
+/// Tells whether bytes begin a file of ORC: what follows the mark is no text.
 pub(crate) fn is_orc(head: &[u8]) -> bool {
-    let Some(rest) = head.strip_prefix(MAGIC) else { return false };
-    let rest = &rest[..rest.len().min(TELLING)];
-    let odd = rest.iter().filter(|byte| **byte < b' ' && !b"\t\n\r\x0c".contains(byte)).count();
-    odd * 50 > rest.len()
+    head.strip_prefix(MAGIC).is_some_and(is_binary)
 }
 
 /// Opens a file of ORC. What a length in it asks for is compared with the file and the limit before it is read; what its
