@@ -33,6 +33,7 @@ pub fn foreign_parser(path: &Path) -> Option<&'static str> {
         Kind::ArrowFile | Kind::ArrowStream => Some("arrow"),
         Kind::Avro => Some("avro"),
         Kind::Orc => Some("orc"),
+        Kind::Stata => Some("stata"),
         Kind::Sqlite => Some("sqlite"),
         Kind::Book(book) => Some(book.name()),
         Kind::Zip => Some("zip"),

@@ -1,7 +1,7 @@
 //! What bytes are, by how they begin.
 
 use crate::workbook::{self, Book};
-use crate::{archive, arrow_file, database, dbase, orc_file, parquet_file, shapefile, unread};
+use crate::{archive, arrow_file, database, dbase, orc_file, parquet_file, shapefile, stata, unread};
 
 /// What bytes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,7 @@ pub(crate) enum Kind {
     ArrowStream,
     Avro,
     Orc,
+    Stata,
     Sqlite,
     Book(Book),
     Shapes,
@@ -43,6 +44,9 @@ impl Kind {
         }
         if orc_file::is_orc(head) {
             return Self::Orc;
+        }
+        if stata::is_stata(head) {
+            return Self::Stata;
         }
         if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
             return Self::Zip;

@@ -25,6 +25,7 @@ use crate::reader::{TableReader, text_schema};
 use crate::recipe::{Format, Recipe};
 use crate::scan::Scanner;
 use crate::shapefile::{self, Written};
+use crate::stata;
 use crate::survey;
 use crate::text::TextStream;
 use crate::typed::TypedSource;
@@ -47,6 +48,7 @@ pub(crate) fn table(table: &TableRef) -> Result<TableReader, Error> {
         Kind::ArrowStream => opening(input, false).typed(Format::ArrowStream, arrow_file::open_stream),
         Kind::Avro => opening(input, false).typed(Format::Avro, arrow_file::open_avro),
         Kind::Orc => opening(input, false).typed(Format::Orc, orc_file::open),
+        Kind::Stata => opening(input, false).typed(Format::Stata, stata::open),
         Kind::Sqlite => {
             let (rows, width) = database::spool(input, &table.table)?;
             let opening = opening(input, false);

@@ -35,6 +35,8 @@ pub enum Format {
     Avro,
     /// An Apache ORC file.
     Orc,
+    /// A Stata dataset.
+    Stata,
     /// An SQLite database.
     Sqlite,
     /// An Excel workbook.
@@ -60,7 +62,7 @@ impl From<Book> for Format {
 
 impl Format {
     /// Its name in recipes: `csv`, `tsv`, `fixed-width`, `json`, `jsonl`, `geojson`, `parquet`, `arrow`, `arrow-stream`, `avro`, `orc`,
-    /// `sqlite`, `xlsx`, `xlsb`, `ods`, `xls`, `shapefile` or `dbf`.
+    /// `stata`, `sqlite`, `xlsx`, `xlsb`, `ods`, `xls`, `shapefile` or `dbf`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Csv => "csv",
@@ -76,6 +78,7 @@ impl Format {
             Self::ArrowStream => "arrow-stream",
             Self::Avro => "avro",
             Self::Orc => "orc",
+            Self::Stata => "stata",
             Self::Sqlite => "sqlite",
             Self::Xlsx => "xlsx",
             Self::Xlsb => "xlsb",
