@@ -16,9 +16,8 @@ use crate::progress::Progress;
 /// What to profile.
 #[derive(Debug, Args)]
 pub struct ProfileArgs {
-    /// The file: CSV, TSV, fixed width, JSON, JSON lines, Parquet, Arrow, Avro, an Excel or OpenDocument workbook, an SQLite database, a
-    /// shapefile in an archive, dBASE;
-    /// each also in gzip, Zstandard, bzip2, xz, zip or tar.
+    /// The file: CSV, TSV, fixed width, JSON, JSON lines, Parquet, Arrow, Avro, ORC, Stata, an Excel or OpenDocument workbook, an SQLite
+    /// database, a shapefile in an archive, dBASE; each also in gzip, Zstandard, bzip2, xz, zip or tar.
     file: PathBuf,
     /// Which table of a file with several: the path in an archive, the sheet of a workbook, the table of a database, or
     /// `PATH#TABLE` for both. The first one unless given.

@@ -223,7 +223,8 @@ impl Bytes {
     }
 }
 
-/// A file whose reading is counted.
+/// A file whose reading is counted; clones count together.
+#[derive(Debug, Clone)]
 pub(crate) struct Counted {
     file: FileAt,
     read: Arc<AtomicU64>,

@@ -12,6 +12,7 @@ use crate::limits::{CancelFlag, Hint, Limits};
 use crate::opening;
 use crate::reader::TableReader;
 use crate::shape_parts::{Beside, Shapefiles};
+use crate::unread;
 use crate::warning::Warning;
 use crate::workbook::{self, Book};
 
@@ -196,9 +197,10 @@ impl Search<'_> {
             Kind::Zip => {
                 let input = input.spooled()?;
                 let members = archive::zip_members(&input)?;
-                match Book::of(&members) {
-                    Some(book) => self.sheets(path, input, book, &members)?,
-                    None => self.members(members, &path)?,
+                match (Book::of(&members), unread::document(&members)) {
+                    (Some(book), _) => self.sheets(path, input, book, &members)?,
+                    (None, Some(found)) => return Err(Error::NotATable { found }),
+                    (None, None) => self.members(members, &path)?,
                 }
             }
             Kind::Tar => self.members(archive::tar_members(&input)?, &path)?,
@@ -263,7 +265,7 @@ impl Search<'_> {
             }
         };
         match Kind::of(&head) {
-            Kind::Other(_) => {
+            Kind::Unread(_) | Kind::Other(_) => {
                 self.contents.left_out.push(path);
                 Ok(())
             }

@@ -20,6 +20,12 @@ pub enum Error {
         /// What they look like.
         found: &'static str,
     },
+    /// The file holds data in a format that is known and not read.
+    #[error("files of {format} are not read: save it as Parquet or CSV with a program that reads it")]
+    FormatNotRead {
+        /// The format.
+        format: &'static str,
+    },
     /// The table that is asked for is not in the file, or the name fits several.
     #[error("the file has no single table `{wanted}`; it holds {found}")]
     NoSuchTable {
@@ -148,6 +154,7 @@ impl Error {
         match self {
             Self::Empty
             | Self::NotATable { .. }
+            | Self::FormatNotRead { .. }
             | Self::TruncatedCompression { .. }
             | Self::CorruptCompression { .. }
             | Self::TooNested { .. }
@@ -182,6 +189,7 @@ impl Fault for Error {
             Self::NoSuchTable { .. } => ErrorKind::NotFound,
             Self::Empty
             | Self::NotATable { .. }
+            | Self::FormatNotRead { .. }
             | Self::RecordTooLong { .. }
             | Self::TooManyColumns { .. }
             | Self::DecompressedTooLarge { .. }
@@ -208,6 +216,7 @@ impl Fault for Error {
             Self::Write(_) => "WRITE_FAILED",
             Self::Empty => "EMPTY_FILE",
             Self::NotATable { .. } => "NOT_A_TABLE",
+            Self::FormatNotRead { .. } => "FORMAT_NOT_READ",
             Self::NoSuchTable { .. } => "NO_SUCH_TABLE",
             Self::RecordTooLong { .. } => "RECORD_TOO_LONG",
             Self::TooManyColumns { .. } => "TOO_MANY_COLUMNS",
@@ -243,7 +252,9 @@ impl Fault for Error {
                 vec![("compression", (*compression).to_owned()), ("offset", offset.to_string())]
             }
             Self::MalformedJson { offset, row, .. } => vec![("offset", offset.to_string()), ("row", row.to_string())],
-            Self::Malformed { format, .. } | Self::OverBudget { format, .. } => vec![("format", (*format).to_owned())],
+            Self::Malformed { format, .. } | Self::OverBudget { format, .. } | Self::FormatNotRead { format } => {
+                vec![("format", (*format).to_owned())]
+            }
             Self::NotATable { found } => vec![("found", (*found).to_owned())],
             Self::NoSuchTable { wanted, .. } => vec![("table", wanted.clone())],
             Self::Io(_)
@@ -275,6 +286,7 @@ impl Fault for Error {
             | Self::Write(_)
             | Self::Empty
             | Self::NotATable { .. }
+            | Self::FormatNotRead { .. }
             | Self::NoSuchTable { .. }
             | Self::TruncatedCompression { .. }
             | Self::CorruptCompression { .. }

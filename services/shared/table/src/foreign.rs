@@ -32,11 +32,13 @@ pub fn foreign_parser(path: &Path) -> Option<&'static str> {
         Kind::Parquet => Some("parquet"),
         Kind::ArrowFile | Kind::ArrowStream => Some("arrow"),
         Kind::Avro => Some("avro"),
+        Kind::Orc => Some("orc"),
+        Kind::Stata => Some("stata"),
         Kind::Sqlite => Some("sqlite"),
         Kind::Book(book) => Some(book.name()),
         Kind::Zip => Some("zip"),
         Kind::Tar => Some("tar"),
-        // Our own code reads these.
-        Kind::Text | Kind::Shapes | Kind::Dbase | Kind::Other(_) => None,
+        // Our own code reads these, or nothing does.
+        Kind::Text | Kind::Shapes | Kind::Dbase | Kind::Unread(_) | Kind::Other(_) => None,
     }
 }

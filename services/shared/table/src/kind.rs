@@ -1,7 +1,7 @@
 //! What bytes are, by how they begin.
 
 use crate::workbook::{self, Book};
-use crate::{archive, arrow_file, database, dbase, parquet_file, shapefile};
+use crate::{archive, arrow_file, database, dbase, orc_file, parquet_file, shapefile, stata, unread};
 
 /// What bytes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,13 +12,17 @@ pub(crate) enum Kind {
     ArrowFile,
     ArrowStream,
     Avro,
+    Orc,
+    Stata,
     Sqlite,
     Book(Book),
     Shapes,
     Dbase,
     Zip,
     Tar,
-    /// What is not read.
+    /// A format of data that is not read.
+    Unread(&'static str),
+    /// What is no data.
     Other(&'static str),
 }
 
@@ -38,6 +42,12 @@ impl Kind {
         if arrow_file::is_stream(head) {
             return Self::ArrowStream;
         }
+        if orc_file::is_orc(head) {
+            return Self::Orc;
+        }
+        if stata::is_stata(head) {
+            return Self::Stata;
+        }
         if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
             return Self::Zip;
         }
@@ -50,14 +60,17 @@ impl Kind {
         if dbase::is_table(head) {
             return Self::Dbase;
         }
-        let known: [(&[u8], &'static str); 6] = [
-            (b"%PDF", "a PDF document"),
-            (b"\x89PNG", "an image"),
-            (b"\xff\xd8\xff", "an image"),
-            (b"GIF8", "an image"),
-            (b"Rar!", "a RAR archive"),
-            (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-        ];
-        known.iter().find(|(magic, _)| head.starts_with(magic)).map_or(Self::Text, |(_, found)| Self::Other(found))
+        let unread = unread::data(head).map(Self::Unread);
+        unread.or_else(|| unread::other(head).map(Self::Other)).unwrap_or(Self::Text)
     }
+}
+
+/// How much of a file tells it from text.
+const TELLING: usize = 4 << 10;
+
+/// Tells whether bytes are no text, which has next to no control characters.
+pub(crate) fn is_binary(bytes: &[u8]) -> bool {
+    let bytes = &bytes[..bytes.len().min(TELLING)];
+    let odd = bytes.iter().filter(|byte| **byte < b' ' && !b"\t\n\r\x0c".contains(byte)).count();
+    odd * 50 > bytes.len()
 }

@@ -2,8 +2,8 @@
 //!
 //! [`open`] looks at the bytes of a file, never at its name alone, finds out how to read them (the [`Recipe`]), and
 //! gives a [`TableReader`]. Text formats give columns of text, where a missing cell is null: what the text means is the
-//! profiler's business. Parquet, Arrow and Avro give the types that the file declares; sheets, tables of SQLite and
-//! shapefiles, where cells have types of their own, give text. A recipe depends on the bytes alone, so the same
+//! profiler's business. Parquet, Arrow, Avro, ORC and Stata give the types that the file declares; sheets, tables of
+//! SQLite and shapefiles, where cells have types of their own, give text. A recipe depends on the bytes alone, so the same
 //! bytes are read the same way everywhere.
 //!
 //! Files come from strangers. Every buffer has a limit ([`Limits`]), every refusal is a typed [`Error`], and what is
@@ -45,6 +45,7 @@ mod limits;
 mod marks;
 mod names;
 mod opening;
+mod orc_file;
 mod parquet_file;
 mod reader;
 mod recipe;
@@ -55,10 +56,13 @@ mod shape_parts;
 mod shapefile;
 mod split;
 mod spool;
+mod stata;
+mod stata_column;
 mod survey;
 mod text;
 mod typed;
 mod unpivot;
+mod unread;
 mod warning;
 mod workbook;
 

@@ -50,7 +50,7 @@ pub struct Limits {
     /// The most compressions and archives around a table.
     pub max_nesting: usize,
     /// The most bytes that a format may ask to hold at once, where it cannot be read in pieces: the shared strings of a
-    /// workbook, a batch of Arrow.
+    /// workbook, a batch of Arrow, a stripe of ORC, the long strings of Stata.
     pub max_resident_bytes: u64,
 }
 

@@ -19,11 +19,13 @@ use crate::json_rows::JsonSource;
 use crate::kind::Kind;
 use crate::limits::Hint;
 use crate::names;
+use crate::orc_file;
 use crate::parquet_file::ParquetSource;
 use crate::reader::{TableReader, text_schema};
 use crate::recipe::{Format, Recipe};
 use crate::scan::Scanner;
 use crate::shapefile::{self, Written};
+use crate::stata;
 use crate::survey;
 use crate::text::TextStream;
 use crate::typed::TypedSource;
@@ -45,6 +47,8 @@ pub(crate) fn table(table: &TableRef) -> Result<TableReader, Error> {
         Kind::ArrowFile => opening(input, false).typed(Format::Arrow, arrow_file::open_file),
         Kind::ArrowStream => opening(input, false).typed(Format::ArrowStream, arrow_file::open_stream),
         Kind::Avro => opening(input, false).typed(Format::Avro, arrow_file::open_avro),
+        Kind::Orc => opening(input, false).typed(Format::Orc, orc_file::open),
+        Kind::Stata => opening(input, false).typed(Format::Stata, stata::open),
         Kind::Sqlite => {
             let (rows, width) = database::spool(input, &table.table)?;
             let opening = opening(input, false);
@@ -61,6 +65,7 @@ pub(crate) fn table(table: &TableRef) -> Result<TableReader, Error> {
             opening(input, false).written(Format::Shapefile, shapefile::write_shapes(input, table.beside())?)
         }
         Kind::Dbase => opening(input, false).written(Format::Dbf, shapefile::write_table(input, None)?),
+        Kind::Unread(format) => Err(Error::FormatNotRead { format }),
         Kind::Other(found) => Err(Error::NotATable { found }),
         Kind::Zip | Kind::Tar => Err(Error::NotATable { found: "an archive" }),
         Kind::Text => {

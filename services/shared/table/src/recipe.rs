@@ -33,6 +33,10 @@ pub enum Format {
     ArrowStream,
     /// An Apache Avro object container file.
     Avro,
+    /// An Apache ORC file.
+    Orc,
+    /// A Stata dataset.
+    Stata,
     /// An SQLite database.
     Sqlite,
     /// An Excel workbook.
@@ -57,8 +61,8 @@ impl From<Book> for Format {
 }
 
 impl Format {
-    /// Its name in recipes: `csv`, `tsv`, `fixed-width`, `json`, `jsonl`, `geojson`, `parquet`, `arrow`, `arrow-stream`, `avro`, `sqlite`,
-    /// `xlsx`, `xlsb`, `ods`, `xls`, `shapefile` or `dbf`.
+    /// Its name in recipes: `csv`, `tsv`, `fixed-width`, `json`, `jsonl`, `geojson`, `parquet`, `arrow`, `arrow-stream`, `avro`, `orc`,
+    /// `stata`, `sqlite`, `xlsx`, `xlsb`, `ods`, `xls`, `shapefile` or `dbf`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Csv => "csv",
@@ -73,6 +77,8 @@ impl Format {
             Self::Arrow => "arrow",
             Self::ArrowStream => "arrow-stream",
             Self::Avro => "avro",
+            Self::Orc => "orc",
+            Self::Stata => "stata",
             Self::Sqlite => "sqlite",
             Self::Xlsx => "xlsx",
             Self::Xlsb => "xlsb",

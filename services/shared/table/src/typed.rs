@@ -28,12 +28,18 @@ pub(crate) struct TypedSource {
     batches: Batches,
     schema: SchemaRef,
     input: Input,
+    warning: Option<Box<dyn Fn() -> Option<Warning> + Send>>,
 }
 
 impl TypedSource {
     /// `schema` is the one to give the batches.
     pub(crate) fn new(format: &'static str, batches: Batches, schema: SchemaRef, input: &Input) -> Self {
-        Self { format, batches, schema, input: input.clone() }
+        Self { format, batches, schema, input: input.clone(), warning: None }
+    }
+
+    /// Asks this what was odd about the rows so far.
+    pub(crate) fn warning(self, tell: impl Fn() -> Option<Warning> + Send + 'static) -> Self {
+        Self { warning: Some(Box::new(tell)), ..self }
     }
 }
 
@@ -55,7 +61,7 @@ impl Source for TypedSource {
     }
 
     fn warnings(&self) -> Vec<Warning> {
-        Vec::new()
+        self.warning.as_ref().and_then(|tell| tell()).into_iter().collect()
     }
 
     fn read_bytes(&self) -> u64 {

@@ -28,12 +28,14 @@ struct Target {
     ours: bool,
 }
 
-const TARGETS: [Target; 10] = [
+const TARGETS: [Target; 12] = [
     Target { name: "delimited", ours: true },
     Target { name: "json", ours: true },
     Target { name: "parquet", ours: false },
     Target { name: "arrow", ours: false },
     Target { name: "avro", ours: false },
+    Target { name: "orc", ours: false },
+    Target { name: "stata", ours: false },
     Target { name: "sqlite", ours: false },
     Target { name: "workbook", ours: false },
     Target { name: "archive", ours: false },

@@ -30,7 +30,7 @@ impl Random {
 }
 
 /// What begins files, ends them, and structures text.
-const WORDS: [&[u8]; 36] = [
+const WORDS: [&[u8]; 39] = [
     b"\"",
     b"\"\"",
     b",",
@@ -64,6 +64,9 @@ const WORDS: [&[u8]; 36] = [
     b"PAR1",
     b"ARROW1\0\0",
     b"Obj\x01",
+    b"ORC",
+    b"<stata_dta><header><release>118</release>",
+    b"GSO",
     b"SQLite format 3\0",
     b"PK\x03\x04",
     b"\x1f\x8b\x08",

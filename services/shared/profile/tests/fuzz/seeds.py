@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the small files that the fuzzer begins with into `seeds/`, a folder for each target: what other writers make.
 
-Needs pyarrow, openpyxl, fastavro and odfpy. The files are committed, and nothing but this script writes them.
+Needs pyarrow, pandas, openpyxl, fastavro and odfpy. The files are committed, and nothing but this script writes them.
 """
 
 import bz2
@@ -17,8 +17,10 @@ import zipfile
 
 import fastavro
 import openpyxl
+import pandas as pd
 import pyarrow as pa
 import pyarrow.ipc
+import pyarrow.orc
 import pyarrow.parquet as pq
 from odf.opendocument import OpenDocumentSpreadsheet
 from odf.table import Table, TableCell, TableRow
@@ -86,6 +88,25 @@ def typed():
         out = io.BytesIO()
         pq.write_table(plain, out, **options)
         save("parquet", f"{name}.parquet", out.getvalue())
+    # The types that Arrow's writer of ORC knows.
+    orc_rows = plain.set_column(1, "small", plain["small"].cast(pa.int16())).set_column(3, "name", plain["name"].cast(pa.string()))
+    for compression in ["uncompressed", "zlib", "snappy", "lz4", "zstd"]:
+        out = io.BytesIO()
+        pyarrow.orc.write_table(orc_rows, out, compression=compression, dictionary_key_size_threshold=0.9)
+        save("orc", f"{compression}.orc", out.getvalue())
+    kinds = {"day": "td", "at": "tc", "month": "tm"}
+    frame = pd.DataFrame({
+        "id": range(ROWS),
+        "kind": [n % 2 for n in range(ROWS)],
+        "share": [n / 4 if n % 5 else None for n in range(ROWS)],
+        "name": [f"name {n % 4}" for n in range(ROWS)],
+        **{name: pd.date_range("2024-01-01 06:00", periods=ROWS) for name in kinds},
+    })
+    for version in [114, 117, 118]:
+        out = io.BytesIO()
+        strl = {} if version == 114 else {"convert_strl": ["name"]}
+        frame.to_stata(out, version=version, write_index=False, convert_dates=kinds, value_labels={"kind": {0: "a", 1: "b"}}, **strl)
+        save("stata", f"{version}.dta", out.getvalue())
     for name, writer in {"file": pa.ipc.new_file, "stream": pa.ipc.new_stream}.items():
         for compression in [None, "lz4", "zstd"]:
             out = io.BytesIO()
