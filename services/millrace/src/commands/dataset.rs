@@ -35,6 +35,10 @@ pub enum DatasetCommand {
     Profile {
         /// Its name or id.
         dataset: String,
+        /// Which table of a file with several: the path in an archive, the sheet of a workbook, the table of a database, or
+        /// `PATH#TABLE` for both. The first one unless given.
+        #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+        table: String,
     },
     /// Show datasets as they change, until interrupted.
     Watch {
@@ -121,7 +125,9 @@ pub async fn run(context: &Context, command: DatasetCommand) -> Result<(), Failu
         DatasetCommand::Edit(args) => edit(context, &client, args).await,
         DatasetCommand::Add(args) => dataset_transfer::add(context, &client, args).await,
         DatasetCommand::Versions { dataset } => versions(context, &client, &dataset).await,
-        DatasetCommand::Profile { dataset } => super::profile::of_dataset(context, &client, &dataset).await,
+        DatasetCommand::Profile { dataset, table } => {
+            super::profile::of_dataset(context, &client, &dataset, table).await
+        }
         DatasetCommand::Watch { source } => watch(context, &client, source).await,
     }
 }
