@@ -195,7 +195,7 @@ impl Findings {
             Ok(bytes) => self.add(dataset, format!("other bytes are served, {} of them", bytes.len())),
             Err(status) => self.add(dataset, format!("its bytes are lost: {status}")),
         }
-        let request = GetProfileRequest { name: version.profile.clone() };
+        let request = GetProfileRequest { name: version.profile.clone(), ..Default::default() };
         if let Err(status) = admin.profiling().get_profile(request).await {
             self.add(dataset, format!("its profile is lost: {status}"));
         }

@@ -24,9 +24,13 @@ async fn a_profile_counts_every_row_and_says_what_its_columns_hold() {
     admin.upload("cities", "cities.csv", text.into_bytes()).await.unwrap();
     let dataset = admin.in_state("cities.csv", DatasetState::Indexed).await;
     let name = dataset.current_version.unwrap().profile;
-    let profile = admin.profiling().get_profile(GetProfileRequest { name: name.clone() }).await.unwrap();
+    let profile =
+        admin.profiling().get_profile(GetProfileRequest { name: name.clone(), ..Default::default() }).await.unwrap();
     assert_eq!(profile.into_inner().profile.unwrap().row_count, 3000);
-    let request = |page_token: String| ListColumnProfilesRequest { parent: name.clone(), page_size: 3, page_token };
+    let request = |page_token: String| {
+        let (parent, table) = (name.clone(), String::new());
+        ListColumnProfilesRequest { parent, page_size: 3, page_token, table }
+    };
     let first = admin.profiling().list_column_profiles(request(String::new())).await.unwrap().into_inner();
     let second = admin.profiling().list_column_profiles(request(first.next_page_token)).await.unwrap().into_inner();
     let columns: Vec<_> = first.column_profiles.into_iter().chain(second.column_profiles).collect();
@@ -39,7 +43,8 @@ async fn a_profile_counts_every_row_and_says_what_its_columns_hold() {
     admin.upload("towns", "towns.xls", book).await.unwrap();
     let version = admin.in_state("towns.xls", DatasetState::Indexed).await.current_version.unwrap();
     assert_eq!(version.recipe.unwrap().table, "Towns");
-    let profile = admin.profiling().get_profile(GetProfileRequest { name: version.profile }).await.unwrap();
+    let profile =
+        admin.profiling().get_profile(GetProfileRequest { name: version.profile, ..Default::default() }).await.unwrap();
     let table = profile.into_inner().profile.unwrap();
     let listed: Vec<_> = table.file_tables.iter().map(|one| (one.name.as_str(), one.profiled)).collect();
     assert_eq!((table.row_count, listed), (2, vec![("Towns", true), ("More", false)]));
@@ -161,6 +166,6 @@ async fn made_by(admin: &Session, job: &str) -> String {
 }
 
 async fn table_of(admin: &Session, name: &str) -> TableProfile {
-    let request = GetProfileRequest { name: name.to_owned() };
+    let request = GetProfileRequest { name: name.to_owned(), ..Default::default() };
     admin.profiling().get_profile(request).await.unwrap().into_inner().profile.unwrap()
 }

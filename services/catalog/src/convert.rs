@@ -2,20 +2,21 @@
 
 mod profile;
 pub mod request;
+mod tables;
 
 use std::ops::Range;
 
 use proto::catalog::v1 as pb;
 use proto::common::v1 as common;
-use search::{Facet, FacetField, Match, MatchField};
+use search::{Facet, FacetField, MatchField};
 use sql::work::WorkRow;
 use types::Malformed;
 
 pub use profile::{Profiled, profiled};
 
-use crate::record::{Attempt, Column, Metadata, Recipe, Record, State, Version};
+use crate::record::{Attempt, Column, Metadata, Recipe, Record, State, Table, Version};
 use crate::service::Dataset;
-use crate::service::search::{Found, Hit};
+use crate::service::search::{Found, Hit, Why};
 
 impl From<Metadata> for common::Metadata {
     fn from(value: Metadata) -> Self {
@@ -136,6 +137,21 @@ impl From<Version> for pb::Version {
             kept: version.content_key.is_some(),
             indexed: version.indexed,
             create_time: Some(version.created.into()),
+            tables: version.tables.shown.into_iter().map(Into::into).collect(),
+            table_count: i32::try_from(version.tables.count).unwrap_or(i32::MAX),
+        }
+    }
+}
+
+impl From<Table> for pb::VersionTable {
+    fn from(Table { name, figures, error }: Table) -> Self {
+        let (rows, columns) = figures.unwrap_or_default();
+        Self {
+            table: name,
+            has_profile: figures.is_some(),
+            row_count: signed(rows),
+            column_count: i32::try_from(columns).unwrap_or(i32::MAX),
+            error: error.map(Into::into),
         }
     }
 }
@@ -169,7 +185,7 @@ impl From<Found> for pb::SearchDatasetsResponse {
     }
 }
 
-fn matched(found: Match) -> pb::Match {
+fn matched(Why { matched: found, table }: Why) -> pb::Match {
     let field = match found.field {
         MatchField::Title => pb::MatchField::Title,
         MatchField::Description => pb::MatchField::Description,
@@ -181,7 +197,7 @@ fn matched(found: Match) -> pb::Match {
     // An extract has at most 200 characters.
     let number = |at: usize| i32::try_from(at).unwrap_or(i32::MAX);
     let span = |span: Range<usize>| pb::TextSpan { start: number(span.start), end: number(span.end) };
-    pb::Match { field: field.into(), text: found.text, spans: found.spans.into_iter().map(span).collect() }
+    pb::Match { field: field.into(), text: found.text, spans: found.spans.into_iter().map(span).collect(), table }
 }
 
 fn facet(facet: Facet) -> pb::Facet {

@@ -32,6 +32,9 @@ pub fn document(record: &Record, version: &Version, words: Words) -> Document {
     }
 }
 
+/// How many texts of a dataset are neither tags, columns nor values.
+const RECORD_TEXTS: usize = 3;
+
 /// The texts of a dataset in which words of a query may be found.
 pub fn texts<'a>(record: &'a Record, words: &'a Words) -> Vec<(MatchField, &'a str)> {
     let mut texts = vec![
@@ -39,10 +42,22 @@ pub fn texts<'a>(record: &'a Record, words: &'a Words) -> Vec<(MatchField, &'a s
         (MatchField::Description, record.metadata.description.as_str()),
         (MatchField::Path, record.found.path.as_str()),
     ];
+    debug_assert_eq!(texts.len(), RECORD_TEXTS);
     texts.extend(record.metadata.tags.iter().map(|tag| (MatchField::Tag, tag.as_str())));
     texts.extend(words.columns.iter().map(|(name, _)| (MatchField::Column, name.as_str())));
     texts.extend(words.values.iter().map(|value| (MatchField::Value, value.as_str())));
     texts
+}
+
+/// The table of whose column or value the text with this index is, one of [`texts`]; empty where it is of none, or of a file
+/// of one table.
+pub fn table_of<'a>(record: &Record, words: &'a Words, index: usize) -> &'a str {
+    let of_record = RECORD_TEXTS + record.metadata.tags.len();
+    let Some(index) = index.checked_sub(of_record) else { return "" };
+    match index.checked_sub(words.columns.len()) {
+        None => words.table_of(index, |table| table.columns),
+        Some(index) => words.table_of(index, |table| table.values),
+    }
 }
 
 /// How filters and facets of the index spell a structural type: `integer`.

@@ -10,7 +10,7 @@ mod version;
 use types::{DatasetName, JobName, Materialization, Revision, SourceName, Timestamp, WorkError};
 
 pub use metadata::{Edit, EditedField, Metadata};
-pub use version::{Column, Recipe, Version, Words};
+pub use version::{Column, Recipe, Table, TableWords, Tables, Version, Words};
 
 /// What is known of one dataset.
 #[derive(Debug, Clone, PartialEq)]

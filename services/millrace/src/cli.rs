@@ -153,6 +153,7 @@ mod tests {
             "millrace search --address 127.0.0.1:7070 --token-file f bird strikes --output json",
             "millrace dataset download d1 --form csv --to -",
             "millrace dataset add f.csv --id mine",
+            "millrace dataset profile d1 --table Sheet --output json",
             "millrace dataset edit d1 --title T --tag a --tag b",
             "millrace profile f.csv",
             "millrace profile f.csv --save-state s",

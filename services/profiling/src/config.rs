@@ -15,6 +15,8 @@ pub struct Config {
     pub keep_bytes: ByteSize,
     /// States of profiles up to this size are kept as an object; none are when it is 0.
     pub keep_state_bytes: ByteSize,
+    /// How many tables of a file with several are profiled.
+    pub tables_per_file: usize,
     /// The longest dataset that is fetched.
     pub max_fetch_bytes: ByteSize,
     /// The longest data that `ProfileData` takes.
@@ -32,6 +34,9 @@ pub struct Config {
     /// How consumers treat events that they cannot apply.
     pub consumers: Consumers,
 }
+
+/// No further table of a file is profiled once the profiles of those before are so long.
+const PROFILE_BYTES: u64 = 32 << 20;
 
 /// How jobs are tried.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -74,6 +79,15 @@ impl Config {
         ByteSize::bytes(self.memory.as_bytes() / self.workers.max(1) as u64)
     }
 
+    /// How much of a file is profiled. All its profiles are one object, which those who read it decode whole.
+    pub fn most_of_a_file(&self) -> profile::Most {
+        let profile_bytes = (self.max_profile_bytes.as_bytes() / 8).min(PROFILE_BYTES);
+        profile::Most {
+            tables: self.tables_per_file,
+            profile_bytes: usize::try_from(profile_bytes).unwrap_or(usize::MAX),
+        }
+    }
+
     /// Every problem of these settings, each naming its key.
     pub fn validate(&self) -> Vec<String> {
         let mut problems = Vec::new();
@@ -83,6 +97,7 @@ impl Config {
             }
         };
         need((1..=64).contains(&self.workers), "workers: takes 1 to 64");
+        need((1..=1000).contains(&self.tables_per_file), "tables_per_file: takes 1 to 1000");
         need(self.memory_of_a_job() >= profile::LEAST_MEMORY, "memory: takes at least 64MiB for each of `workers`");
         need(self.jobs.max_attempts >= 1, "jobs.max_attempts: takes at least 1");
         need(self.jobs.lease.as_duration().as_secs() >= 3, "jobs.lease: takes at least 3s");

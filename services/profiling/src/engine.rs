@@ -53,7 +53,7 @@ pub enum Source {
 pub struct Made {
     /// The profile.
     pub profile: StoredProfile,
-    /// The state; none when none is to be kept, or it is too long for that.
+    /// The state; none when none is to be kept, it is too long for that, or the file has several tables.
     pub state: Option<Bytes>,
     /// The length of a state that is too long; 0 for none.
     pub left_out_bytes: u64,
@@ -63,6 +63,7 @@ pub struct Made {
 #[derive(Debug, Clone)]
 pub struct Bounds {
     memory: ByteSize,
+    most: profile::Most,
     isolation: profile::Isolation,
 }
 
@@ -71,7 +72,11 @@ impl Bounds {
     pub fn new(config: &Config, profiler: Option<PathBuf>) -> Self {
         let memory = config.memory_of_a_job();
         let child = |program| profile::Isolation::Child { program, memory };
-        Self { memory, isolation: profiler.map_or_else(profile::Isolation::default, child) }
+        Self {
+            memory,
+            most: config.most_of_a_file(),
+            isolation: profiler.map_or_else(profile::Isolation::default, child),
+        }
     }
 }
 
@@ -87,7 +92,8 @@ pub fn profile(
     profile::profile(&spooled.path, &hint(file_name), &options).map_err(Error::Profile)
 }
 
-/// Makes the profile of a source, and its state where one of at most `keep` bytes comes of it; 0 makes none.
+/// Makes the profile of a source, of every table where it has several, and its state where one of at most `keep` bytes
+/// comes of it; 0 makes none.
 pub fn make(
     source: &Source,
     file_name: &str,
@@ -97,11 +103,10 @@ pub fn make(
     progress: impl Fn(profile::Progress) + Send + Sync + 'static,
 ) -> Result<Made, Error> {
     let (profile, state) = match source {
-        Source::Bytes(spooled) if keep == 0 => (self::profile(spooled, file_name, bounds, stop, progress)?, None),
         Source::Bytes(spooled) => {
             let options = options(Some(spooled), bounds, stop, progress);
-            let made = profile::profile_with_state(&spooled.path, &hint(file_name), &options);
-            made.map(|(profile, state)| (profile, Some(state))).map_err(Error::Profile)?
+            profile::profile_every(&spooled.path, &hint(file_name), &options, bounds.most, keep > 0)
+                .map_err(Error::Profile)?
         }
         Source::Added(earlier, spooled) => {
             let options = options(Some(spooled), bounds, stop, progress);

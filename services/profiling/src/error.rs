@@ -11,6 +11,37 @@ pub enum Error {
         /// Its name.
         name: ProfileName,
     },
+    /// The file of the profile has no table of that name, or several whose names end so.
+    #[error("the file of profile `{name}` has no table `{wanted}`, or several whose names end so; it has {found}")]
+    NoSuchTable {
+        /// The profile.
+        name: ProfileName,
+        /// The table that was asked for.
+        wanted: String,
+        /// Those that there are.
+        found: String,
+    },
+    /// The table of the file has no profile.
+    #[error("table `{table}` of the file of profile `{name}` was not profiled: {why}")]
+    TableNotProfiled {
+        /// The profile.
+        name: ProfileName,
+        /// The table.
+        table: String,
+        /// Why.
+        why: String,
+    },
+    /// Nothing can be appended to or merged with the profile of a file with several tables.
+    #[error(
+        "profile `{name}` is of a file with several tables, {tables}; rows can be appended to and merged with profiles of \
+         one table alone, so announce or upload the table as a file of its own"
+    )]
+    SeveralTables {
+        /// The profile.
+        name: ProfileName,
+        /// Its tables.
+        tables: String,
+    },
     /// Of the profile no state is kept.
     #[error("no state of profile `{name}` is kept, so nothing can be appended to it")]
     StateNotKept {
@@ -145,8 +176,10 @@ impl From<fetch::Error> for Error {
 impl Fault for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoSuchProfile { .. } | Self::NoSuchJob { .. } => ErrorKind::NotFound,
+            Self::NoSuchProfile { .. } | Self::NoSuchTable { .. } | Self::NoSuchJob { .. } => ErrorKind::NotFound,
             Self::StateNotKept { .. }
+            | Self::TableNotProfiled { .. }
+            | Self::SeveralTables { .. }
             | Self::StateDamaged { .. }
             | Self::JobSuperseded { .. }
             | Self::JobNotRetryable { .. }
@@ -170,6 +203,9 @@ impl Fault for Error {
     fn reason(&self) -> &'static str {
         match self {
             Self::NoSuchProfile { .. } => "PROFILE_NOT_FOUND",
+            Self::NoSuchTable { .. } => "NO_SUCH_TABLE",
+            Self::TableNotProfiled { .. } => "TABLE_NOT_PROFILED",
+            Self::SeveralTables { .. } => "PROFILE_OF_SEVERAL_TABLES",
             Self::StateNotKept { .. } => "PROFILE_STATE_NOT_KEPT",
             Self::StateDamaged { .. } => "PROFILE_STATE_DAMAGED",
             Self::NoSuchJob { .. } => "JOB_NOT_FOUND",
@@ -201,6 +237,13 @@ impl Fault for Error {
             | Self::ProfileDamaged { name }
             | Self::StateNotKept { name }
             | Self::StateDamaged { name } => vec![("profile", name.to_string())],
+            Self::NoSuchTable { name, wanted, found } => {
+                vec![("profile", name.to_string()), ("table", wanted.clone()), ("tables", found.clone())]
+            }
+            Self::TableNotProfiled { name, table, .. } => {
+                vec![("profile", name.to_string()), ("table", table.clone())]
+            }
+            Self::SeveralTables { name, tables } => vec![("profile", name.to_string()), ("tables", tables.clone())],
             Self::NoSuchJob { name } | Self::JobSuperseded { name } | Self::JobNotRetryable { name, .. } => {
                 vec![("job", name.to_string())]
             }

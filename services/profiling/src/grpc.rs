@@ -75,7 +75,7 @@ impl ProfilingService for Handler {
         request: Request<pb::GetProfileRequest>,
     ) -> Result<Response<pb::GetProfileResponse>, Status> {
         let name = rpc::permit::<ProfileName>(request.extensions(), "name", &request.get_ref().name)?;
-        let profile = self.profiling.get_profile(name).await.map_err(status)?;
+        let profile = self.profiling.get_profile(name, &request.get_ref().table).await.map_err(status)?;
         Ok(Response::new(pb::GetProfileResponse { profile: Some(profile) }))
     }
 
@@ -85,7 +85,8 @@ impl ProfilingService for Handler {
     ) -> Result<Response<pb::ListColumnProfilesResponse>, Status> {
         let parent = rpc::permit::<ProfileName>(request.extensions(), "parent", &request.get_ref().parent)?;
         let asked = request.into_inner();
-        let page = self.profiling.list_columns(parent, asked.page_size, &asked.page_token).await.map_err(status)?;
+        let page = self.profiling.list_columns(parent, &asked.table, asked.page_size, &asked.page_token);
+        let page = page.await.map_err(status)?;
         Ok(Response::new(pb::ListColumnProfilesResponse {
             column_profiles: page.items,
             next_page_token: page.next_page_token,

@@ -1,6 +1,7 @@
 //! What callers ask of profiling: profiles that were made, jobs that run.
 
 mod derive;
+mod tables;
 
 use std::sync::Arc;
 
@@ -40,23 +41,24 @@ pub struct Profiling {
 }
 
 impl Profiling {
-    /// Gets the profile of a table, without its columns.
-    pub async fn get_profile(&self, name: Permitted<ProfileName>) -> Result<TableProfile, Error> {
-        let stored = self.read_profile(&name).await?;
+    /// Gets the profile of a table, without its columns: the one of this name, or the first one.
+    pub async fn get_profile(&self, name: Permitted<ProfileName>, table: &str) -> Result<TableProfile, Error> {
+        let stored = tables::of(&name, self.read_profile(&name).await?, table)?;
         stored.table.ok_or_else(|| Error::ProfileDamaged { name: name.into_inner() })
     }
 
-    /// Lists column profiles in order. A page ends early where its message would grow too large.
+    /// Lists the column profiles of a table, the one of this name or the first one, in order. A page ends early where its message would grow too large.
     pub async fn list_columns(
         &self,
         parent: Permitted<ProfileName>,
+        table: &str,
         page_size: i32,
         page_token: &str,
     ) -> Result<Page<ColumnProfile>, Error> {
         let size = pages::size(page_size)?;
         // A profile never changes, so its columns need no pinned list: the token is where to go on.
         let start = if page_token.is_empty() { 0 } else { page_token.parse().map_err(|_| Error::PageToken)? };
-        let columns = self.read_profile(&parent).await?.columns;
+        let columns = tables::of(&parent, self.read_profile(&parent).await?, table)?.columns;
         if start > columns.len() {
             return Err(Error::PageToken);
         }

@@ -22,6 +22,7 @@ use types::{Clock, Identity, Permitted, TenantName, WorkPhase};
 use super::*;
 
 mod derived;
+mod tables;
 
 testkit::on_every_store! {
     an_announced_file_is_profiled_and_told_of_stage_by_stage,
@@ -199,11 +200,11 @@ async fn an_announced_file_is_profiled_and_told_of_stage_by_stage() {
 
     let done = JobSucceeded::decode(events[3].payload.as_slice()).unwrap();
     let name = Permitted::check(&ada(), done.profile.parse::<types::ProfileName>().unwrap()).unwrap();
-    let profile = bench.domain.get_profile(name.clone()).await.unwrap();
+    let profile = bench.domain.get_profile(name.clone(), "").await.unwrap();
     assert_eq!((profile.row_count, profile.column_count, profile.name), (2, 2, done.profile));
-    let page = bench.domain.list_columns(name.clone(), 1, "").await.unwrap();
+    let page = bench.domain.list_columns(name.clone(), "", 1, "").await.unwrap();
     assert_eq!((page.items[0].column.as_str(), page.next_page_token.as_str()), ("x", "1"));
-    let page = bench.domain.list_columns(name, 1, &page.next_page_token).await.unwrap();
+    let page = bench.domain.list_columns(name, "", 1, &page.next_page_token).await.unwrap();
     assert_eq!((page.items[0].column.as_str(), page.next_page_token.as_str()), ("y", ""));
     let content = done.content_object.unwrap();
     assert_eq!(bench.objects.head(&content.key.parse().unwrap()).await.unwrap().size_bytes, 12);

@@ -1,27 +1,27 @@
 //! What catalog takes from a profile: a version and the words that search looks at.
 
-use std::collections::HashSet;
-
-use proto::profiling::v1::{ColumnProfile, SemanticType, StoredProfile, StructuralType, TemporalCoverage};
+use proto::profiling::v1::{ColumnProfile, SemanticType, StoredProfile, TemporalCoverage};
 use types::{BoundingBox, Malformed, TimeRange};
 
-use super::unsigned;
-use crate::record::{Column, Recipe, Version, Words};
+use super::{tables, unsigned};
+use crate::record::{Column, Recipe, Tables, Version, Words};
 
 /// What a profile says of a version.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Profiled {
     /// How the bytes were read.
     pub recipe: Recipe,
-    /// Rows, exactly.
+    /// Rows of the first table, exactly.
     pub row_count: u64,
-    /// Columns, exactly.
+    /// Columns of the first table, exactly.
     pub column_count: u32,
-    /// The first columns.
+    /// The first columns of the first table.
     pub columns: Vec<Column>,
-    /// The span of time that the rows cover.
+    /// The tables of the file.
+    pub tables: Tables,
+    /// The span of time that the rows of all tables cover.
     pub time_range: Option<TimeRange>,
-    /// The box that the rows cover.
+    /// The box that the rows of all tables cover.
     pub bounding_box: Option<BoundingBox>,
     /// The words that search looks at.
     pub words: Words,
@@ -29,17 +29,25 @@ pub struct Profiled {
 
 /// Takes from a stored profile what catalog keeps.
 pub fn profiled(profile: StoredProfile) -> Result<Profiled, Malformed> {
-    let StoredProfile { table, columns, .. } = profile;
+    let words = tables::words(&profile);
+    let StoredProfile { table, columns, other_tables, .. } = profile;
     let table = table.ok_or_else(|| Malformed("the profile has no table".into()))?;
-    let bounding_box = table.spatial_coverage.and_then(|coverage| coverage.r#box).map(BoundingBox::try_from);
+    let (mut times, mut boxes) = (table.temporal_coverage, Vec::new());
+    boxes.extend(table.spatial_coverage.and_then(|coverage| coverage.r#box));
+    for other in other_tables.into_iter().filter_map(|other| other.table) {
+        times.extend(other.temporal_coverage);
+        boxes.extend(other.spatial_coverage.and_then(|coverage| coverage.r#box));
+    }
+    let boxes = boxes.into_iter().map(BoundingBox::try_from).collect::<Result<Vec<_>, _>>()?;
     Ok(Profiled {
+        tables: tables::briefly(table.file_table_count, table.file_tables)?,
         recipe: table.recipe.ok_or_else(|| Malformed("the profile has no recipe".into()))?.into(),
         row_count: unsigned(table.row_count, "the number of rows")?,
         column_count: u32::try_from(table.column_count)
             .map_err(|_| Malformed("the column count is negative".into()))?,
-        time_range: joined(table.temporal_coverage)?,
-        bounding_box: bounding_box.transpose()?,
-        words: words(&columns),
+        time_range: joined(times)?,
+        bounding_box: BoundingBox::around(&boxes),
+        words,
         columns: columns.into_iter().take(Version::SHOWN_COLUMNS).map(column).collect(),
     })
 }
@@ -47,7 +55,7 @@ pub fn profiled(profile: StoredProfile) -> Result<Profiled, Malformed> {
 fn column(profile: ColumnProfile) -> Column {
     let structural_type = profile.structural_type();
     let semantic_types = profile.semantic_types().filter(|meaning| *meaning != SemanticType::Unspecified).collect();
-    Column { name: cut(&profile.column, Version::SHOWN_CHARS), structural_type, semantic_types }
+    Column { name: tables::cut(&profile.column, Version::SHOWN_CHARS), structural_type, semantic_types }
 }
 
 /// The least span that holds those of all temporal columns.
@@ -67,66 +75,12 @@ fn joined(coverage: Vec<TemporalCoverage>) -> Result<Option<TimeRange>, Malforme
     Ok(joined)
 }
 
-fn words(columns: &[ColumnProfile]) -> Words {
-    let named = columns.iter().take(Words::MAX_COLUMNS);
-    Words {
-        columns: named.map(|column| (cut(&column.column, Words::MAX_CHARS), column.structural_type())).collect(),
-        values: values(columns),
-    }
-}
-
-/// The most frequent values of the text columns. First the most frequent of each column, then the second and so on, so
-/// that no column of a wide table takes the place of the others.
-fn values(columns: &[ColumnProfile]) -> Vec<String> {
-    let texts: Vec<_> = columns.iter().filter(|column| column.structural_type() == StructuralType::Text).collect();
-    let ranks = texts.iter().map(|column| column.top_values.len()).max().unwrap_or(0);
-    let mut seen = HashSet::new();
-    let mut values = Vec::new();
-    for value in (0..ranks).flat_map(|rank| texts.iter().filter_map(move |column| column.top_values.get(rank))) {
-        if values.len() == Words::MAX_VALUES {
-            break;
-        }
-        let text = cut(value.value.trim(), Words::MAX_CHARS);
-        if !text.is_empty() && seen.insert(text.clone()) {
-            values.push(text);
-        }
-    }
-    values
-}
-
-fn cut(text: &str, chars: usize) -> String {
-    text.chars().take(chars).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use proto::common::v1 as common;
-    use proto::profiling::v1::{TableProfile, ValueCount};
+    use proto::profiling::v1::TableProfile;
 
     use super::*;
-
-    fn text_column(name: &str, values: &[&str]) -> ColumnProfile {
-        let count = |value: &&str| ValueCount { value: (*value).to_owned(), count: 1, count_error: 0 };
-        ColumnProfile {
-            column: name.to_owned(),
-            structural_type: StructuralType::Text.into(),
-            top_values: values.iter().map(count).collect(),
-            ..ColumnProfile::default()
-        }
-    }
-
-    #[test]
-    fn each_column_gets_its_share_of_the_values() {
-        let columns = [text_column("a", &["a1", "a2", "a3"]), text_column("b", &["b1", "a1", " "])];
-        assert_eq!(values(&columns), ["a1", "b1", "a2", "a3"]);
-    }
-
-    #[test]
-    fn numbers_are_no_words() {
-        let mut column = text_column("n", &["1", "2"]);
-        column.structural_type = StructuralType::Integer.into();
-        assert!(values(&[column]).is_empty());
-    }
 
     #[test]
     fn the_spans_of_several_columns_are_joined() {

@@ -119,6 +119,7 @@ fn version(
         row_count: profiled.row_count,
         column_count: profiled.column_count,
         columns: profiled.columns,
+        tables: profiled.tables,
         time_range: profiled.time_range,
         bounding_box: profiled.bounding_box,
         content_key: success.content_key,

@@ -10,7 +10,7 @@ use types::{DatasetId, Digest, Permitted, TenantId, TenantName};
 use super::pins::{Asked, Pins};
 use super::{Catalog, Dataset, fitting};
 use crate::Error;
-use crate::document::texts;
+use crate::document::{table_of, texts};
 use crate::record::Words;
 use crate::store::{Store, Tx};
 
@@ -56,7 +56,16 @@ pub struct Hit {
     /// How well it matches; 0 without words.
     pub score: f64,
     /// Why it matches, best first.
-    pub matches: Vec<Match>,
+    pub matches: Vec<Why>,
+}
+
+/// Why a dataset matches.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Why {
+    /// What matches.
+    pub matched: Match,
+    /// The table whose column or value that is, of a file with several; empty otherwise.
+    pub table: String,
 }
 
 /// A result as the index names it. As a line of a pinned list: `dataset@version@score`.
@@ -175,7 +184,8 @@ impl Catalog {
 impl Hit {
     /// How many bytes of a message it takes, roughly.
     fn weight(&self) -> usize {
-        let matches = self.matches.iter().map(|matched| matched.text.len() + 16 * matched.spans.len() + 16);
+        let weight = |matched: &Match| matched.text.len() + 16 * matched.spans.len() + 16;
+        let matches = self.matches.iter().map(|why| weight(&why.matched) + why.table.len());
         self.dataset.weight() + matches.sum::<usize>()
     }
 }
@@ -238,7 +248,9 @@ async fn read_hits(
     let hit = |pin: Pin| {
         let record = records.remove(&pin.dataset).filter(|record| !record.retracted && !record.hidden)?;
         let version = Some(versions.remove(&pin.dataset)?);
-        let matches = highlight(text, &texts(&record, words.get(&pin.dataset).unwrap_or(&none)));
+        let words = words.get(&pin.dataset).unwrap_or(&none);
+        let why = |matched: Match| Why { table: table_of(&record, words, matched.index).to_owned(), matched };
+        let matches = highlight(text, &texts(&record, words)).into_iter().map(why).collect();
         Some(Hit { dataset: Dataset { record, version }, score: pin.score, matches })
     };
     Ok(pins.into_iter().map(hit).collect())

@@ -9,7 +9,9 @@ use testkit::ManualClock;
 use types::{BoundingBox, Digest, Materialization, Origin, Revision, TimeRange, WorkError};
 
 use super::*;
-use crate::record::{Attempt, AttemptPhase, Column, EditedField, Found, IndexMark, Metadata, Newest, Recipe};
+use crate::record::{
+    Attempt, AttemptPhase, Column, EditedField, Found, IndexMark, Metadata, Newest, Recipe, Table, TableWords, Tables,
+};
 
 /// A store with its database, which vanishes with it.
 struct Bench {
@@ -125,6 +127,22 @@ fn version(number: u64) -> Version {
             structural_type: StructuralType::Float,
             semantic_types: vec![SemanticType::Latitude],
         }],
+        tables: Tables {
+            count: 200,
+            shown: vec![
+                Table { name: "One".to_owned(), figures: Some((10, 2)), error: None },
+                Table {
+                    name: "Two".to_owned(),
+                    figures: None,
+                    error: Some(WorkError {
+                        reason: "EMPTY".to_owned(),
+                        message: "it is empty".to_owned(),
+                        retryable: false,
+                    }),
+                },
+                Table { name: "Three".to_owned(), figures: None, error: None },
+            ],
+        },
         time_range: Some(TimeRange { start: None, end: Some(now()) }),
         bounding_box: Some(BoundingBox { west: 170.0, south: -1.0, east: -170.0, north: 1.0 }),
         content_key: Some("content/main/x".to_owned()),
@@ -158,7 +176,8 @@ async fn a_record_reads_back_as_it_was_saved(bench: Bench) {
 async fn a_version_reads_back_as_it_was_put(bench: Bench) {
     save(&bench, full()).await;
     let columns = vec![("lat".to_owned(), StructuralType::Float)];
-    let words = Words { columns, values: vec!["a \"b\"".to_owned()] };
+    let tables = vec![TableWords { name: "One".to_owned(), columns: 1, values: 1 }];
+    let words = Words { columns, values: vec!["a \"b\"".to_owned()], tables };
     let id: DatasetId = "d1".parse().unwrap();
     let wanted = vec![(id.clone(), 1), (id.clone(), 2), (id.clone(), 9)];
     let (versions, read_words, numbers) = steps!(bench, |store, tx| {

@@ -1,5 +1,6 @@
 //! The store in the tables of a database.
 
+mod file_tables;
 mod rows;
 
 use async_trait::async_trait;
@@ -249,12 +250,12 @@ async fn write_record(tx: &mut Tx, record: &Record) -> Result<(), sql::Error> {
 async fn write_version(tx: &mut Tx, version: &Version) -> Result<(), sql::Error> {
     sql::query(
         "INSERT INTO versions (tenant, dataset, version, digest, size_bytes, profile, recipe, row_count, column_count,
-             time_range, box, content_key, materialization, file_name, indexed, created, columns)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             time_range, box, content_key, materialization, file_name, indexed, created, columns, tables)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (tenant, dataset, version) DO UPDATE SET profile = excluded.profile,
              row_count = excluded.row_count, column_count = excluded.column_count, time_range = excluded.time_range,
              box = excluded.box, content_key = excluded.content_key, materialization = excluded.materialization,
-             columns = excluded.columns",
+             columns = excluded.columns, tables = excluded.tables",
     )
     .bind(version.name.tenant.as_str())
     .bind(version.name.dataset.as_str())
@@ -273,6 +274,7 @@ async fn write_version(tx: &mut Tx, version: &Version) -> Result<(), sql::Error>
     .bind(version.indexed)
     .bind(version.created.as_micros())
     .bind(rows::columns_to_json(&version.columns))
+    .bind(file_tables::to_json(&version.tables))
     .execute(tx)
     .await?;
     Ok(())

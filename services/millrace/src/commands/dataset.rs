@@ -35,6 +35,10 @@ pub enum DatasetCommand {
     Profile {
         /// Its name or id.
         dataset: String,
+        /// Which table of a file with several: the path in an archive, the sheet of a workbook, the table of a database, or
+        /// `PATH#TABLE` for both. The first one unless given.
+        #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+        table: String,
     },
     /// Show datasets as they change, until interrupted.
     Watch {
@@ -121,7 +125,9 @@ pub async fn run(context: &Context, command: DatasetCommand) -> Result<(), Failu
         DatasetCommand::Edit(args) => edit(context, &client, args).await,
         DatasetCommand::Add(args) => dataset_transfer::add(context, &client, args).await,
         DatasetCommand::Versions { dataset } => versions(context, &client, &dataset).await,
-        DatasetCommand::Profile { dataset } => super::profile::of_dataset(context, &client, &dataset).await,
+        DatasetCommand::Profile { dataset, table } => {
+            super::profile::of_dataset(context, &client, &dataset, table).await
+        }
         DatasetCommand::Watch { source } => watch(context, &client, source).await,
     }
 }
@@ -289,10 +295,31 @@ fn describe_version(version: &pb::Version) -> String {
         let kind = output::lower(column.structural_type().as_str_name(), "STRUCTURAL_TYPE_");
         vec![column.column.clone(), kind, meanings.collect::<Vec<_>>().join(", ")]
     });
-    let mut text = format!("{head}\n\n{}", output::table(&["column", "type", "meaning"], rows));
+    let mut text = match version.tables.is_empty() {
+        true => head,
+        false => format!("{head}\n\n{}\n\nof the first that has a profile:", tables(version)),
+    };
+    text += &format!("\n\n{}", output::table(&["column", "type", "meaning"], rows));
     let shown = version.columns.len();
     if usize::try_from(version.column_count).is_ok_and(|count| count > shown) {
         text += &format!("\n(the first {shown} of {} columns)", version.column_count);
+    }
+    text
+}
+
+/// The tables of a file with several, each with its size or why it has no profile.
+fn tables(version: &pb::Version) -> String {
+    let rows = version.tables.iter().map(|table| {
+        let figure = |figure: String| if table.has_profile { figure } else { String::new() };
+        let why = table.error.as_ref().map(|error| format!("{} ({})", error.message, error.reason));
+        let not_tried = || if table.has_profile { String::new() } else { "not profiled".to_owned() };
+        let (rows, columns) = (figure(table.row_count.to_string()), figure(table.column_count.to_string()));
+        vec![table.table.clone(), rows, columns, why.unwrap_or_else(not_tried)]
+    });
+    let mut text = output::table(&["table", "rows", "columns", "problem"], rows);
+    let shown = version.tables.len();
+    if usize::try_from(version.table_count).is_ok_and(|count| count > shown) {
+        text += &format!("\n(the first {shown} of {} tables)", version.table_count);
     }
     text
 }

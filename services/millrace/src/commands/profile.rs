@@ -70,7 +70,7 @@ fn options(args: &ProfileArgs) -> Result<profile::Options, Failure> {
 
 fn tables_json(tables: &[pb::FileTable], left_out: &[String]) -> serde_json::Value {
     let table = |table: &pb::FileTable| {
-        let pb::FileTable { name, member, table, profiled: _ } = table;
+        let pb::FileTable { name, member, table, .. } = table;
         serde_json::json!({ "name": name, "member": member, "table": table })
     };
     serde_json::json!({ "tables": tables.iter().map(table).collect::<Vec<_>>(), "leftOut": left_out })
@@ -148,22 +148,23 @@ fn write_state(path: &Path, state: &profile::State) -> Result<(), Failure> {
     file.persist(path).map(drop).map_err(|error| failed(&error))
 }
 
-/// Prints the stored profile of a dataset's current version.
-pub async fn of_dataset(context: &Context, client: &Client, dataset: &str) -> Result<(), Failure> {
+/// Prints the stored profile of a dataset's current version: of this table, or of the first one.
+pub async fn of_dataset(context: &Context, client: &Client, dataset: &str, table: String) -> Result<(), Failure> {
     let name = client.name("datasets", dataset).await?;
     let reply = client.catalog().get_dataset(GetDatasetRequest { name: name.clone() }).await?.into_inner();
     let version = reply.dataset.and_then(|dataset| dataset.current_version);
     let Some(version) = version else {
         return Err(Failure::other(format!("{name} has no version yet; `millrace dataset get` shows its state")));
     };
-    let request = pb::GetProfileRequest { name: version.profile.clone() };
-    let table = client.profiling().get_profile(request).await?.into_inner().profile;
+    let request = pb::GetProfileRequest { name: version.profile.clone(), table: table.clone() };
+    let profile = client.profiling().get_profile(request).await?.into_inner().profile;
     let page = async |page_token| {
-        let request = pb::ListColumnProfilesRequest { parent: version.profile.clone(), page_size: PAGE, page_token };
+        let (parent, table) = (version.profile.clone(), table.clone());
+        let request = pb::ListColumnProfilesRequest { parent, page_size: PAGE, page_token, table };
         client.profiling().list_column_profiles(request).await
     };
     let columns = pages(None, page).await?.column_profiles;
-    let profile = pb::StoredProfile { table, columns, ..pb::StoredProfile::default() };
+    let profile = pb::StoredProfile { table: profile, columns, ..pb::StoredProfile::default() };
     context.out.reply(&profile, profile_text::describe)
 }
 

@@ -32,6 +32,9 @@ pub fn describe(profile: &pb::StoredProfile) -> String {
         ("wide", wide(&table)),
     ]);
     text += &format!("\n\n{}", columns(&profile.columns));
+    if !table.name.is_empty() && !table.file_tables.is_empty() {
+        text += &format!("\n\n{}", file_tables(&table.file_tables));
+    }
     for warning in &table.warnings {
         let place = warning.first_row.map(|row| format!(", first in row {row}")).unwrap_or_default();
         text += &format!("\nwarning  {} ({}, {} times{place})", warning.message, warning.reason, warning.count);
@@ -49,13 +52,26 @@ pub fn tables(tables: &[pb::FileTable], left_out: &[String]) -> String {
     text
 }
 
+/// The tables of a file whose profiles are stored, each with its size or why it has no profile.
+fn file_tables(tables: &[pb::FileTable]) -> String {
+    let rows = tables.iter().map(|table| {
+        let figures = |figure: String| if table.has_profile { figure } else { String::new() };
+        let why = table.error.as_ref().map(|error| format!("{} ({})", error.message, error.reason));
+        let (rows, columns) = (figures(table.row_count.to_string()), figures(table.column_count.to_string()));
+        let not_tried = || if table.has_profile { String::new() } else { "not profiled".to_owned() };
+        vec![table.name.clone(), rows, columns, why.unwrap_or_else(not_tried)]
+    });
+    output::table(&["table", "rows", "columns", "problem"], rows)
+}
+
 /// Which table of its file this is.
 fn which(table: &pb::TableProfile) -> String {
     let place = table.file_tables.iter().position(|one| one.profiled);
     match (place, &table.recipe) {
         (Some(place), _) => {
             let name = &table.file_tables[place].name;
-            format!("{name} ({} of {}; --tables lists them, --table takes another)", place + 1, table.file_table_count)
+            let others = if table.name.is_empty() { "--tables lists them, --table" } else { "listed below, --table" };
+            format!("{name} ({} of {}; {others} takes another)", place + 1, table.file_table_count)
         }
         (None, Some(recipe)) => {
             let parts = [recipe.member.as_str(), recipe.table.as_str()].into_iter().filter(|part| !part.is_empty());

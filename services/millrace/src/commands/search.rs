@@ -236,7 +236,7 @@ fn why(found: &pb::Match) -> String {
     let length = found.text.chars().count();
     let last = found.spans.iter().filter(|span| usize::try_from(span.end).is_ok_and(|end| end >= length));
     text.extend(last.map(|_| ']'));
-    format!("{field}: {text}")
+    if found.table.is_empty() { format!("{field}: {text}") } else { format!("{field} of {}: {text}", found.table) }
 }
 
 #[cfg(test)]
@@ -259,7 +259,9 @@ mod tests {
     #[test]
     fn the_words_that_matched_stand_in_brackets() {
         let spans = vec![pb::TextSpan { start: 0, end: 4 }, pb::TextSpan { start: 5, end: 12 }];
-        let found = pb::Match { field: pb::MatchField::Title.into(), text: "Bird strikes".into(), spans };
+        let found =
+            pb::Match { field: pb::MatchField::Title.into(), text: "Bird strikes".into(), spans, ..Default::default() };
         assert_eq!(why(&found), "title: [Bird] [strikes]");
+        assert_eq!(why(&pb::Match { table: "Sheet".into(), ..found }), "title of Sheet: [Bird] [strikes]");
     }
 }

@@ -122,6 +122,9 @@ impl Profiling {
         if table.engine_version != profile::ENGINE_VERSION {
             return Err(Error::Profile(profile::Error::OtherEngine { found: table.engine_version }));
         }
+        if table.file_table_count > 1 {
+            return Err(Error::SeveralTables { name: name.clone(), tables: super::tables::told(&table) });
+        }
         let state = stored.state.ok_or_else(|| Error::StateNotKept { name: name.clone() })?;
         let key = state.key.parse().map_err(|_| damaged())?;
         Ok((key, u64::try_from(state.size_bytes).map_err(|_| damaged())?, table))

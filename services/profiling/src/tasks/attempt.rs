@@ -250,7 +250,7 @@ impl Attempt<'_> {
         Ok(key.await?.is_some())
     }
 
-    /// The profile of these rows, when it was made before, and with its state where that can be kept.
+    /// The profile of these rows, when it was made before, with all tables and with its state where that can be kept.
     async fn stored(&self, key: &Key) -> Result<Option<Bytes>, Error> {
         let keep = self.shop.config.keep_state_bytes.as_bytes();
         let stored = match self.shop.objects.get_bytes(key, self.shop.config.max_profile_bytes.as_bytes()).await {
@@ -259,12 +259,21 @@ impl Attempt<'_> {
             Err(error) => return Err(error.into()),
         };
         let Ok(profile) = StoredProfile::decode(stored.clone()) else { return Ok(None) };
-        let is_whole = keep == 0 || self.has_state(&profile, keep).await?;
+        let is_whole = self.has_tables(&profile) && (keep == 0 || self.has_state(&profile, keep).await?);
         Ok(is_whole.then_some(stored))
     }
 
-    /// Whether the state of a profile is there, or would be too long to be.
+    /// Whether a profile covers as many tables of its file as are to be profiled now.
+    fn has_tables(&self, profile: &StoredProfile) -> bool {
+        let several = has_several_tables(profile);
+        !several || usize::try_from(profile.tables_per_file).is_ok_and(|most| most >= self.shop.config.tables_per_file)
+    }
+
+    /// Whether the state of a profile is there, or would be too long to be. Of a file with several tables there is none.
     async fn has_state(&self, profile: &StoredProfile, keep: u64) -> Result<bool, Error> {
+        if has_several_tables(profile) {
+            return Ok(true);
+        }
         let Some(state) = &profile.state else {
             return Ok(u64::try_from(profile.state_left_out_bytes).is_ok_and(|length| length > keep));
         };
@@ -321,7 +330,7 @@ impl Attempt<'_> {
         if matches!(put, PutResult::Stored(_)) {
             return Ok(origin(key, &profile));
         }
-        // Another attempt made the profile of the same rows; theirs stays, unless it cannot be read or lacks the state.
+        // Another attempt made the profile of the same rows; theirs stays, unless it cannot be read or lacks tables or the state.
         if let Some(theirs) = self.stored(key).await? {
             return Ok(origin(key, &theirs));
         }
@@ -334,6 +343,10 @@ impl Attempt<'_> {
 pub async fn guarded<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
     let made = AssertUnwindSafe(runtime::blocking(work)).catch_unwind().await;
     made.map_err(|panic| Error::ProfilerPanicked(engine::panic_text(panic.as_ref()).into()))?
+}
+
+fn has_several_tables(profile: &StoredProfile) -> bool {
+    profile.table.as_ref().is_some_and(|table| table.file_table_count > 1)
 }
 
 fn origin(key: &Key, bytes: &Bytes) -> common::ObjectOrigin {

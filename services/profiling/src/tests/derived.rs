@@ -26,7 +26,7 @@ impl Bench {
         self.jobs().await.remove(0).profile.unwrap()
     }
 
-    async fn append(&self, to: &ProfileName, bytes: &'static [u8], request: &str) -> Result<Job, Error> {
+    pub(super) async fn append(&self, to: &ProfileName, bytes: &'static [u8], request: &str) -> Result<Job, Error> {
         let to = Permitted::check(&ada(), to.clone()).unwrap();
         self.domain.check_append(&to).await?;
         let pieces = futures::stream::iter([Ok::<_, Error>(bytes)]);
@@ -37,7 +37,7 @@ impl Bench {
         self.domain.append(to, "more.csv".to_owned(), spooled, key).await
     }
 
-    async fn merge(&self, profiles: &[&ProfileName]) -> Result<Job, Error> {
+    pub(super) async fn merge(&self, profiles: &[&ProfileName]) -> Result<Job, Error> {
         let parent = Permitted::check(&ada(), "tenants/main".parse::<TenantName>().unwrap()).unwrap();
         let named = |name: &&ProfileName| Permitted::check(&ada(), (*name).clone()).unwrap();
         let key = RequestKey { id: String::new(), fingerprint: Digest::of(b"") };
@@ -49,12 +49,12 @@ impl Bench {
         self.domain.get_job(Permitted::check(&ada(), job).unwrap()).await.unwrap()
     }
 
-    async fn table(&self, name: &ProfileName) -> TableProfile {
-        self.domain.get_profile(Permitted::check(&ada(), name.clone()).unwrap()).await.unwrap()
+    pub(super) async fn table(&self, name: &ProfileName) -> TableProfile {
+        self.domain.get_profile(Permitted::check(&ada(), name.clone()).unwrap(), "").await.unwrap()
     }
 
     /// Changes a profile as it is stored.
-    async fn change(&self, name: &ProfileName, change: impl FnOnce(&mut StoredProfile)) {
+    pub(super) async fn change(&self, name: &ProfileName, change: impl FnOnce(&mut StoredProfile)) {
         let key = Key::profile(&name.tenant, &name.profile);
         let bytes = self.objects.get_bytes(&key, 1 << 20).await.unwrap();
         let mut stored = StoredProfile::decode(bytes).unwrap();
@@ -81,7 +81,7 @@ async fn rows_are_appended_to_a_profile_without_its_bytes() {
 
     let job = bench.append(&second, b"x,y\n4,a\n", "").await.unwrap();
     let third = bench.ended(job.name).await.profile.unwrap();
-    let page = bench.domain.list_columns(Permitted::check(&ada(), third.clone()).unwrap(), 0, "").await.unwrap();
+    let page = bench.domain.list_columns(Permitted::check(&ada(), third.clone()).unwrap(), "", 0, "").await.unwrap();
     assert_eq!(page.items[0].numeric.as_ref().unwrap().exact_sum, "10");
     assert_eq!(page.items[1].distinct_count.unwrap().value, 3.0);
     assert_eq!(bench.table(&third).await.appended_to, second.to_string());

@@ -9,7 +9,7 @@ use std::thread;
 use arrow::datatypes::Schema;
 use proto::common::v1::Recipe;
 use proto::profiling::v1::StoredProfile;
-use table::{Block, Blocks, Hint};
+use table::{Block, Blocks, Contents, Hint, TableReader};
 use types::{Digest, DigestHasher};
 
 use crate::error::Error;
@@ -27,7 +27,17 @@ use crate::tree::Tree;
 /// is no table, damaged or beyond a limit, or when the run was cancelled. Of a file with several tables the one that `hint`
 /// asks for is profiled, else the first one; the profile names the others.
 pub fn profile(path: &Path, hint: &Hint, options: &Options) -> Result<StoredProfile, Error> {
-    let read = read(path, hint, options, None)?;
+    profile_of(&contents(path, hint, options)?, path, hint, options)
+}
+
+/// As [`profile`], of a file that was looked into.
+pub(crate) fn profile_of(
+    contents: &Contents,
+    path: &Path,
+    hint: &Hint,
+    options: &Options,
+) -> Result<StoredProfile, Error> {
+    let read = read(contents, path, hint, options, None)?;
     let mut stored = finish::profile(&read.layout, &read.partial, &[read.origin], &read.recipe, options)?;
     read.tables.tell(&mut stored);
     Ok(stored)
@@ -35,7 +45,17 @@ pub fn profile(path: &Path, hint: &Hint, options: &Options) -> Result<StoredProf
 
 /// Profiles the file at `path` as [`profile`] does, and keeps what it takes to add rows later.
 pub fn profile_with_state(path: &Path, hint: &Hint, options: &Options) -> Result<(StoredProfile, State), Error> {
-    let read = read(path, hint, options, None)?;
+    profile_of_with_state(&contents(path, hint, options)?, path, hint, options)
+}
+
+/// As [`profile_with_state`], of a file that was looked into.
+pub(crate) fn profile_of_with_state(
+    contents: &Contents,
+    path: &Path,
+    hint: &Hint,
+    options: &Options,
+) -> Result<(StoredProfile, State), Error> {
+    let read = read(contents, path, hint, options, None)?;
     let mut stored = finish::profile(&read.layout, &read.partial, &[read.origin], &read.recipe, options)?;
     read.tables.tell(&mut stored);
     let state = State::new(read.layout, read.partial, read.recipe, read.origin);
@@ -49,13 +69,47 @@ pub fn profile_with_state(path: &Path, hint: &Hint, options: &Options) -> Result
 /// the names from the earlier rows. That the rows belong together is the caller's word; the profile lists its parts.
 /// Fails with [`Error::OtherColumns`] or [`Error::OtherFormat`] before any row is read, otherwise as [`profile`] does.
 pub fn append(state: State, path: &Path, hint: &Hint, options: &Options) -> Result<(StoredProfile, State), Error> {
-    let read = read(path, hint, options, Some(&state))?;
+    let read = read(&contents(path, hint, options)?, path, hint, options, Some(&state))?;
     let state = state.with(read.partial, read.origin)?;
     let stored = state.profile(options)?;
     Ok((stored, state))
 }
 
-/// What is remembered of all rows of a file.
+/// Profiles one of the tables of a file, all of which are profiled one after the other.
+pub(crate) fn one_of(
+    contents: &Contents,
+    step: Step,
+    path: &Path,
+    digest: Digest,
+    options: &Options,
+) -> Result<StoredProfile, Error> {
+    let reader = contents.open_among(step.index)?;
+    let table = rows_of(reader, path, Some(digest), options, None, step)?;
+    finish::profile(&table.layout, &table.partial, &[table.origin], &table.recipe, options)
+}
+
+/// Which of the tables of a file is read, for those who watch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Step {
+    /// Its place among them.
+    pub(crate) index: usize,
+    /// How many are read; at least 1.
+    pub(crate) count: usize,
+    /// The rows of those before.
+    pub(crate) rows: u64,
+}
+
+impl Step {
+    /// The only one.
+    const ONLY: Self = Self { index: 0, count: 1, rows: 0 };
+
+    /// How much of the file counts as read, once so much of it was read for this table.
+    fn of_file(self, read_bytes: u64, size_bytes: u64) -> u64 {
+        (size_bytes.saturating_mul(self.index as u64).saturating_add(read_bytes) / self.count as u64).min(size_bytes)
+    }
+}
+
+/// What is remembered of all rows of a table, and which others its file has.
 struct Whole {
     layout: Layout,
     partial: Partial,
@@ -64,11 +118,40 @@ struct Whole {
     tables: FileTables,
 }
 
-fn read(path: &Path, hint: &Hint, options: &Options, before: Option<&State>) -> Result<Whole, Error> {
-    let size_bytes = std::fs::metadata(path).map_err(Error::Digest)?.len();
-    let contents = table::tables(path, hint, &options.limits, &options.cancel)?;
+/// What is remembered of all rows of a table.
+struct Rows {
+    layout: Layout,
+    partial: Partial,
+    recipe: Recipe,
+    origin: Origin,
+}
+
+fn contents(path: &Path, hint: &Hint, options: &Options) -> Result<Contents, Error> {
+    Ok(table::tables(path, hint, &options.limits, &options.cancel)?)
+}
+
+fn read(
+    contents: &Contents,
+    path: &Path,
+    hint: &Hint,
+    options: &Options,
+    before: Option<&State>,
+) -> Result<Whole, Error> {
     let chosen = contents.chosen(hint)?;
-    let reader = contents.open(chosen)?;
+    let rows = rows_of(contents.open(chosen)?, path, options.digest, options, before, Step::ONLY)?;
+    let Rows { layout, partial, recipe, origin } = rows;
+    Ok(Whole { layout, partial, recipe, origin, tables: FileTables::new(contents, chosen) })
+}
+
+fn rows_of(
+    reader: TableReader,
+    path: &Path,
+    digest: Option<Digest>,
+    options: &Options,
+    before: Option<&State>,
+    step: Step,
+) -> Result<Rows, Error> {
+    let size_bytes = std::fs::metadata(path).map_err(Error::Digest)?.len();
     // Where semicolons divide fields, commas divide fractions.
     let decimal_comma = reader.recipe().delimiter == Some(';');
     let schema = match before.and_then(State::header) {
@@ -77,18 +160,18 @@ fn read(path: &Path, hint: &Hint, options: &Options, before: Option<&State>) -> 
     };
     let layout = Layout::new(&schema, decimal_comma, options.memory_bytes, options.sample_rows, size_bytes);
     before.map_or(Ok(()), |state| state.expects(&layout, reader.recipe().format.name()))?;
-    let run = Run::new(reader.into_blocks(), &layout, options, size_bytes);
-    let digest = thread::scope(|scope| {
-        let digest = options.digest.map_or_else(|| Some(scope.spawn(|| digest_of(path, options))), |_| None);
+    let run = Run::new(reader.into_blocks(), &layout, options, size_bytes, step);
+    let computed = thread::scope(|scope| {
+        let computed = digest.map_or_else(|| Some(scope.spawn(|| digest_of(path, options))), |_| None);
         let others: Vec<_> = (1..options.threads.get()).map(|_| scope.spawn(|| run.work())).collect();
         run.work();
         others.into_iter().for_each(joined);
-        digest.map(joined).transpose()
+        computed.map(joined).transpose()
     });
     let (partial, recipe) = run.finish()?;
-    let digest = digest?.or(options.digest).expect("it was given or computed");
+    let digest = computed?.or(digest).expect("it was given or computed");
     let origin = Origin { digest, size_bytes, rows: partial.row_count };
-    Ok(Whole { layout, partial, recipe, origin, tables: FileTables::new(&contents, chosen) })
+    Ok(Rows { layout, partial, recipe, origin })
 }
 
 /// The columns under these names, where there are as many.
@@ -100,7 +183,8 @@ fn named(schema: &Schema, names: &[String]) -> Schema {
     Schema::new(fields.collect::<Vec<_>>())
 }
 
-fn digest_of(path: &Path, options: &Options) -> Result<Digest, Error> {
+/// The digest of the bytes of a file.
+pub(crate) fn digest_of(path: &Path, options: &Options) -> Result<Digest, Error> {
     let mut file = File::open(path).map_err(Error::Digest)?;
     let mut hasher = DigestHasher::default();
     let mut buffer = vec![0; 64 << 10];
@@ -123,6 +207,7 @@ struct Run<'a> {
     blocks: Mutex<Supply>,
     tree: Tree<Partial>,
     seen: Mutex<Progress>,
+    step: Step,
 }
 
 /// Where blocks come from, until one fails.
@@ -134,10 +219,10 @@ struct Supply {
 }
 
 impl<'a> Run<'a> {
-    fn new(blocks: Blocks, layout: &'a Layout, options: &'a Options, size_bytes: u64) -> Self {
-        let seen = Progress { read_bytes: 0, size_bytes, rows: 0 };
+    fn new(blocks: Blocks, layout: &'a Layout, options: &'a Options, size_bytes: u64, step: Step) -> Self {
+        let seen = Progress { read_bytes: 0, size_bytes, rows: step.rows };
         let blocks = Mutex::new(Supply { blocks, failed: None, given: 0 });
-        Self { layout, options, size_bytes, blocks, tree: Tree::default(), seen: Mutex::new(seen) }
+        Self { layout, options, size_bytes, blocks, tree: Tree::default(), seen: Mutex::new(seen), step }
     }
 
     fn work(&self) {
@@ -194,7 +279,7 @@ impl<'a> Run<'a> {
 
     fn tell(&self, read_bytes: u64, rows: u64) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.read_bytes = seen.read_bytes.max(read_bytes).min(self.size_bytes);
+        seen.read_bytes = seen.read_bytes.max(self.step.of_file(read_bytes, self.size_bytes));
         seen.rows += rows;
         if let Some(progress) = &self.options.progress {
             progress(*seen);

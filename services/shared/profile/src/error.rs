@@ -82,6 +82,13 @@ pub enum Error {
     NotStarted(#[source] std::io::Error),
 }
 
+impl Error {
+    /// Tells whether it lies in the table that was read, so that other tables of the same file may be read all the same.
+    pub(crate) fn is_of_the_table(&self) -> bool {
+        !self.kind().is_transient() && self.kind() != ErrorKind::Cancelled
+    }
+}
+
 impl Fault for Error {
     fn kind(&self) -> ErrorKind {
         match self {

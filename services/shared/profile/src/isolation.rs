@@ -24,6 +24,7 @@ use types::ByteSize;
 
 use crate::engine;
 use crate::error::Error;
+use crate::every::{self, Most};
 use crate::options::Options;
 use crate::state::State;
 
@@ -60,6 +61,11 @@ pub fn this_program() -> std::io::Result<PathBuf> {
     if cfg!(target_os = "linux") { Ok(itself) } else { std::env::current_exe() }
 }
 
+/// What is said of an error, here or in a child process alike: its words and those of its causes.
+pub(crate) fn words(error: &Error) -> String {
+    told::message(error).message
+}
+
 /// Profiles the file at `path`: every row, in one pass.
 ///
 /// Blocks; call it where that is allowed. The profile has no name and no creation time: those belong to who stores it.
@@ -71,6 +77,25 @@ pub fn profile(path: &Path, hint: &Hint, options: &Options) -> Result<StoredProf
     match Child::wanted(path, hint, options) {
         Some(child) => child.profile(),
         None => engine::profile(path, hint, options),
+    }
+}
+
+/// Profiles every table of the file at `path`, up to a limit: those of a file with several one after the other.
+///
+/// The profile is that of the first table that can be profiled; it holds those of the others, and tells which table failed
+/// and why, and which were not tried, in its list of tables and in warnings. A state, where it is wanted, comes of a file of
+/// one table alone. Fails as [`profile`] does, with the error of the first table when none can be profiled, and whenever
+/// what went wrong lies not in the table and may pass.
+pub fn profile_every(
+    path: &Path,
+    hint: &Hint,
+    options: &Options,
+    most: Most,
+    wants_state: bool,
+) -> Result<(StoredProfile, Option<State>), Error> {
+    match Child::wanted(path, hint, options) {
+        Some(child) => child.profile_every(most, wants_state),
+        None => every::profile_every(path, hint, options, most, wants_state),
     }
 }
 

@@ -27,6 +27,7 @@ mod decide;
 mod describe;
 mod engine;
 mod error;
+mod every;
 mod figures;
 mod file_tables;
 mod finish;
@@ -56,8 +57,10 @@ mod tree;
 mod wide;
 
 pub use error::Error;
-
-pub use isolation::{Isolation, Told, append, file_tables, profile, profile_with_state, run_as_child, this_program};
+pub use every::{Most, chosen};
+pub use isolation::{
+    Isolation, Told, append, file_tables, profile, profile_every, profile_with_state, run_as_child, this_program,
+};
 pub use options::{LEAST_MEMORY, Options, Progress};
 pub use state::State;
 pub use table::{CancelFlag, Hint, Limits};

@@ -53,6 +53,8 @@ pub struct Match {
     pub text: String,
     /// The words in `text` that match, in code points, in order, apart from each other.
     pub spans: Vec<Range<usize>>,
+    /// Which of the texts that were looked at it is, the first one being 0.
+    pub index: usize,
 }
 
 /// Tells which of `texts` match words of `query`, best first: at most [`MAX_MATCHES`], the same text of a field once.
@@ -60,10 +62,10 @@ pub fn highlight(query: &str, texts: &[(MatchField, &str)]) -> Vec<Match> {
     let wanted: HashSet<String> = analysis::words(query).flat_map(Word::tokens).map(|token| token.term).collect();
     let mut seen = HashSet::new();
     let mut found: Vec<(f32, Match)> = Vec::new();
-    for &(field, text) in texts {
+    for (index, &(field, text)) in texts.iter().enumerate() {
         if !wanted.is_empty()
             && seen.insert((field, text))
-            && let Some((words, matched)) = match_text(&wanted, field, text)
+            && let Some((words, matched)) = match_text(&wanted, field, text, index)
         {
             found.push((words as f32 * field.boost(), matched));
         }
@@ -74,7 +76,7 @@ pub fn highlight(query: &str, texts: &[(MatchField, &str)]) -> Vec<Match> {
 }
 
 /// How many of the wanted words a text has, and where in the extract with most of them.
-fn match_text(wanted: &HashSet<String>, field: MatchField, text: &str) -> Option<(usize, Match)> {
+fn match_text(wanted: &HashSet<String>, field: MatchField, text: &str, index: usize) -> Option<(usize, Match)> {
     let mut hits = Vec::new();
     let mut words = HashSet::new();
     for token in analysis::words(text).flat_map(Word::tokens) {
@@ -88,7 +90,7 @@ fn match_text(wanted: &HashSet<String>, field: MatchField, text: &str) -> Option
     let inside = spans.iter().filter(|span| extract.contains(&span.start));
     let spans = inside.map(|span| span.start - extract.start..span.end.min(extract.end) - extract.start).collect();
     let text = text.chars().skip(extract.start).take(extract.len()).collect();
-    Some((words.len(), Match { field, text, spans }))
+    Some((words.len(), Match { field, text, spans, index }))
 }
 
 /// Joins spans that overlap, such as a word and a part of it.
@@ -186,6 +188,7 @@ mod tests {
         let found = highlight("taxi trip", &texts);
         let fields: Vec<MatchField> = found.iter().map(|found| found.field).collect();
         assert_eq!(fields, [MatchField::Title, MatchField::Column, MatchField::Description, MatchField::Value]);
+        assert_eq!(found.iter().map(|found| found.index).collect::<Vec<_>>(), [3, 2, 1, 0]);
         assert!(highlight("", &texts).is_empty());
     }
 

@@ -3,6 +3,7 @@
 //! A dev-dependency alone: nothing of the product links it. Tests wait for conditions instead of sleeping, set domain
 //! time by hand, read what was logged, and report themselves skipped where their back end is missing.
 
+pub mod archive;
 mod backends;
 mod clock;
 pub mod hostile;

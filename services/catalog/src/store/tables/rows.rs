@@ -9,7 +9,10 @@ use types::{
     TenantId, Timestamp, VersionName,
 };
 
-use crate::record::{Attempt, AttemptPhase, Column, EditedField, Found, IndexMark, Newest, Record, Version, Words};
+use super::file_tables;
+use crate::record::{
+    Attempt, AttemptPhase, Column, EditedField, Found, IndexMark, Newest, Record, TableWords, Version, Words,
+};
 
 pub(super) fn record(row: &sql::Row) -> Result<Record, sql::Error> {
     let tenant: TenantId = id(row, "tenant", "datasets.tenant")?;
@@ -84,6 +87,7 @@ pub(super) fn version(row: &sql::Row) -> Result<Version, sql::Error> {
         row_count: unsigned(row, "row_count", "versions.row_count")?,
         column_count: row.get("column_count")?,
         columns: columns_from_json(row.get("columns")?)?,
+        tables: file_tables::from_json(row.get("tables")?)?,
         time_range: optional_message::<pb::TimeRange, _>(row, "time_range", "versions.time_range")?,
         bounding_box: optional_message::<pb::BoundingBox, _>(row, "box", "versions.box")?,
         content_key: row.get("content_key")?,
@@ -100,7 +104,9 @@ pub(super) fn words(row: &sql::Row) -> Result<(DatasetId, Words), sql::Error> {
     let column = "version_words.words";
     let stored: StoredWords = from_json(row.get("words")?, column)?;
     let columns = stored.columns.into_iter().map(|(name, number)| Ok((name, structural_type(number, column)?)));
-    let words = Words { columns: columns.collect::<Result<_, sql::Error>>()?, values: stored.values };
+    let table = |(name, columns, values)| TableWords { name, columns, values };
+    let tables = stored.tables.into_iter().map(table).collect();
+    let words = Words { columns: columns.collect::<Result<_, sql::Error>>()?, values: stored.values, tables };
     Ok((id(row, "dataset", "version_words.dataset")?, words))
 }
 
@@ -166,6 +172,9 @@ struct StoredColumn {
 struct StoredWords {
     columns: Vec<(String, i32)>,
     values: Vec<String>,
+    /// How many of the columns and of the values each table has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tables: Vec<(String, usize, usize)>,
 }
 
 pub(super) fn columns_to_json(columns: &[Column]) -> String {
@@ -198,6 +207,7 @@ pub(super) fn words_to_json(words: &Words) -> String {
     to_json(&StoredWords {
         columns: words.columns.iter().map(|(name, kind)| (name.clone(), i32::from(*kind))).collect(),
         values: words.values.clone(),
+        tables: words.tables.iter().map(|table| (table.name.clone(), table.columns, table.values)).collect(),
     })
 }
 
@@ -205,10 +215,10 @@ fn structural_type(number: i32, column: &'static str) -> Result<StructuralType, 
     StructuralType::try_from(number).map_err(|_| sql::Error::Malformed { column })
 }
 
-fn to_json<T: Serialize + ?Sized>(value: &T) -> String {
+pub(super) fn to_json<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).expect("texts and numbers are JSON")
 }
 
-fn from_json<'a, T: Deserialize<'a>>(text: &'a str, column: &'static str) -> Result<T, sql::Error> {
+pub(super) fn from_json<'a, T: Deserialize<'a>>(text: &'a str, column: &'static str) -> Result<T, sql::Error> {
     serde_json::from_str(text).map_err(|_| sql::Error::Malformed { column })
 }

@@ -4,17 +4,18 @@ use std::ffi::OsString;
 use std::io;
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 use table::Hint;
 use types::Digest;
 
-use super::frame::{self, Confines, Done, Reply, Seen, Task};
+use super::frame::{self, Confines, Done, EveryFrom, Listed, OneTable, Reply, Seen, Task};
 use super::parent::limits_of;
 use super::told;
 use crate::error::Error;
+use crate::every::{self, Every};
 use crate::options::{Options, Progress};
 use crate::{engine, file_tables};
 
@@ -95,6 +96,9 @@ fn run(task: Task) -> Result<Done, Error> {
         let (tables, left_out) = file_tables::file_tables(&path, &hint, &options)?;
         return Ok(Done { tables, left_out, ..Done::default() });
     }
+    if let Some(asked) = task.every {
+        return every_table(&path, &hint, &options, asked, task.wants_state);
+    }
     if !task.wants_state {
         return Ok(Done { profile: Some(engine::profile(&path, &hint, &options)?), ..Done::default() });
     }
@@ -102,9 +106,45 @@ fn run(task: Task) -> Result<Done, Error> {
     Ok(Done { profile: task.wants_profile.then_some(profile), state: Some(state.encode()), ..Done::default() })
 }
 
+/// Tells of each table of a file with several as it comes; what is done of a file with one.
+fn every_table(
+    path: &Path,
+    hint: &Hint,
+    options: &Options,
+    asked: EveryFrom,
+    wants_state: bool,
+) -> Result<Done, Error> {
+    let number = |value| usize::try_from(value).unwrap_or(usize::MAX);
+    match every::every(path, hint, options, wants_state)? {
+        Every::One(profile, state) => {
+            Ok(Done { profile: Some(*profile), state: state.map(|state| state.encode()), ..Done::default() })
+        }
+        Every::Several(several) => {
+            let (count, tables) = several.listed();
+            let last = number(asked.tables).min(tables.len());
+            send(&Reply { listed: Some(Listed { count: count as u64, tables }), ..Reply::default() });
+            let mut rows = asked.rows;
+            for index in number(asked.from)..last {
+                let table = match several.profile(engine::Step { index, count: last, rows }) {
+                    Ok(profile) => {
+                        rows += every::rows(&profile);
+                        OneTable { profile: Some(profile), failed: None }
+                    }
+                    Err(error) => OneTable { profile: None, failed: Some(told::message(&error)) },
+                };
+                send(&Reply { table: Some(table), ..Reply::default() });
+            }
+            Ok(Done::default())
+        }
+    }
+}
+
 fn tell(now: Progress) {
     let Progress { read_bytes, size_bytes, rows } = now;
-    let reply = Reply { progress: Some(Seen { read_bytes, size_bytes, rows }), ..Reply::default() };
+    send(&Reply { progress: Some(Seen { read_bytes, size_bytes, rows }), ..Reply::default() });
+}
+
+fn send(reply: &Reply) {
     // Nobody hears a child whose parent is gone, and it is about to die.
-    let _gone = frame::write(&mut io::stdout().lock(), &reply);
+    let _gone = frame::write(&mut io::stdout().lock(), reply);
 }

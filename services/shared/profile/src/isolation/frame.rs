@@ -41,6 +41,23 @@ pub(crate) struct Task {
     pub(crate) limits: Option<TableLimits>,
     #[prost(message, optional, tag = "11")]
     pub(crate) confines: Option<Confines>,
+    /// Whether every table of the file is asked for, from this one on.
+    #[prost(message, optional, tag = "14")]
+    pub(crate) every: Option<EveryFrom>,
+}
+
+/// Which tables of a file are asked for.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(crate) struct EveryFrom {
+    /// The index of the first one.
+    #[prost(uint64, tag = "1")]
+    pub(crate) from: u64,
+    /// The rows of those before.
+    #[prost(uint64, tag = "2")]
+    pub(crate) rows: u64,
+    /// Up to how many tables of the file are profiled.
+    #[prost(uint64, tag = "3")]
+    pub(crate) tables: u64,
 }
 
 /// [`table::Limits`].
@@ -72,6 +89,32 @@ pub(crate) struct Reply {
     #[prost(message, optional, tag = "2")]
     pub(crate) done: Option<Done>,
     #[prost(message, optional, tag = "3")]
+    pub(crate) failed: Option<Failed>,
+    /// The tables of a file with several, before any of them is read.
+    #[prost(message, optional, tag = "4")]
+    pub(crate) listed: Option<Listed>,
+    /// What came of the next one of them.
+    #[prost(message, optional, tag = "5")]
+    pub(crate) table: Option<OneTable>,
+}
+
+/// The tables of a file.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Listed {
+    /// How many there are.
+    #[prost(uint64, tag = "1")]
+    pub(crate) count: u64,
+    /// Those that are named.
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) tables: Vec<FileTable>,
+}
+
+/// What came of a table: exactly one of its fields is there.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct OneTable {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) profile: Option<StoredProfile>,
+    #[prost(message, optional, tag = "2")]
     pub(crate) failed: Option<Failed>,
 }
 

@@ -14,12 +14,15 @@ use types::ByteSize;
 
 use super::child::MARKER;
 use super::death;
-use super::frame::{self, Confines, Done, Reply, Seen, TableLimits, Task};
+use super::frame::{self, Confines, Done, EveryFrom, Reply, Seen, TableLimits, Task};
 use super::{Isolation, Told};
 use crate::error::Error;
+use crate::every::{Gathered, Most};
 use crate::options::{Options, Progress};
 use crate::state::State;
 
+/// After so many tables that made their parser die, the rest of a file are not tried.
+const CRASHES: usize = 3;
 /// How often a cancelled run is looked for.
 const PATIENCE: Duration = Duration::from_millis(20);
 /// How much of what a child says on stderr is kept: the end of it tells what it died of.
@@ -60,6 +63,63 @@ impl<'a> Child<'a> {
         Ok((profile.ok_or_else(|| self.crashed("it forgot the profile"))?, self.decoded(state)?))
     }
 
+    /// What [`crate::profile_every`] gives.
+    ///
+    /// A table whose parser dies is told as one that failed, and a new child goes on behind it. One that read others before
+    /// may have died of what those left in its memory or of the time that they took, so that table gets a child of its
+    /// own first: what is told of it does not depend on the others.
+    pub(crate) fn profile_every(&self, most: Most, wants_state: bool) -> Result<(StoredProfile, Option<State>), Error> {
+        let mut gathered: Option<Gathered> = None;
+        let mut crashes = 0;
+        loop {
+            let from = gathered.as_ref().map_or(0, Gathered::tried);
+            let rows = gathered.as_ref().map_or(0, Gathered::rows);
+            let every = EveryFrom { from: from as u64, rows, tables: most.tables as u64 };
+            let wanted: &[Wanted] = if wants_state { &[Wanted::Profile, Wanted::State] } else { &[Wanted::Profile] };
+            let outcome = self.run_hearing(wanted, Some(every), &mut |reply| self.part(reply, &mut gathered, most));
+            let error = match (outcome, gathered.take()) {
+                (Ok(Done { profile: Some(profile), state, .. }), None) => {
+                    return Ok((profile, state.map(|state| self.decoded(Some(state))).transpose()?));
+                }
+                (Ok(_), None) => return Err(self.crashed("it forgot the profile")),
+                (Ok(_), Some(all)) => return all.finish(),
+                (Err(error), None) => return Err(error),
+                (Err(error), Some(all)) => {
+                    gathered = Some(all);
+                    error
+                }
+            };
+            let Some(all) = &mut gathered else { return Err(error) };
+            if !error.is_of_the_table() {
+                return Err(error);
+            }
+            if all.tried() == from {
+                crashes += 1;
+                all.take(Err(error))?;
+            }
+            while crashes >= CRASHES && all.next().is_some() {
+                all.take(Err(self.crashed("on other tables of this file, so this one was not tried")))?;
+            }
+        }
+    }
+
+    /// Takes what a child tells of the tables of a file; tells whether more is wanted.
+    fn part(&self, reply: Reply, gathered: &mut Option<Gathered>, most: Most) -> Result<bool, Error> {
+        if let Some(listed) = reply.listed {
+            let count = usize::try_from(listed.count).unwrap_or(usize::MAX);
+            let all = gathered.get_or_insert_with(|| Gathered::new((count, listed.tables), most));
+            return Ok(all.next().is_some());
+        }
+        let (Some(all), Some(table)) = (gathered, reply.table) else { return Err(self.garbled()) };
+        let failed = |failed| Told::from_message(failed).map_or_else(|| self.garbled(), Error::from);
+        all.take(table.profile.ok_or_else(|| table.failed.map_or_else(|| self.garbled(), failed)))?;
+        Ok(all.next().is_some())
+    }
+
+    fn garbled(&self) -> Error {
+        self.crashed("its answer cannot be read")
+    }
+
     /// What it takes to add rows to those of the file.
     pub(crate) fn state(&self) -> Result<State, Error> {
         self.decoded(self.run(&[Wanted::State])?.state)
@@ -79,7 +139,7 @@ impl<'a> Child<'a> {
         Error::ParserCrashed { format: self.format, how: how.to_owned() }
     }
 
-    fn task(&self, confines: Confines, wanted: &[Wanted]) -> Task {
+    fn task(&self, confines: Confines, wanted: &[Wanted], every: Option<EveryFrom>) -> Task {
         let number = |value: usize| value as u64;
         let Options { digest, limits, memory_bytes, sample_rows, value_sketches, threads, .. } = self.options;
         Task {
@@ -96,10 +156,21 @@ impl<'a> Child<'a> {
             table: self.hint.table.clone(),
             limits: Some(limits_message(limits)),
             confines: Some(confines),
+            every,
         }
     }
 
     fn run(&self, wanted: &[Wanted]) -> Result<Done, Error> {
+        self.run_hearing(wanted, None, &mut |_| Err(self.garbled()))
+    }
+
+    /// Runs a child to its end, or until `part`, which takes what it tells on the way, wants no more.
+    fn run_hearing(
+        &self,
+        wanted: &[Wanted],
+        every: Option<EveryFrom>,
+        part: &mut dyn FnMut(Reply) -> Result<bool, Error>,
+    ) -> Result<Done, Error> {
         let size_bytes = std::fs::metadata(&self.path).map_err(Error::Digest)?.len();
         let confines = Confines {
             data_bytes: self.memory.as_bytes(),
@@ -107,7 +178,7 @@ impl<'a> Child<'a> {
             file_bytes: self.options.limits.max_decompressed_bytes.saturating_add(1 << 20),
             parent: std::process::id().into(),
         };
-        let task = self.task(confines, wanted);
+        let task = self.task(confines, wanted, every);
         // What a killed child leaves goes with its folder.
         let folder = tempfile::tempdir().map_err(Error::NotStarted)?;
         // It needs none of our secrets.
@@ -120,18 +191,24 @@ impl<'a> Child<'a> {
             .stderr(Stdio::piped())
             .spawn();
         let running = Running(spawned.map_err(Error::NotStarted)?);
-        let (heard, status, said) = self.attend(running, &task).map_err(Error::NotStarted)?;
+        let (heard, status, said) = self.attend(running, &task, part).map_err(Error::NotStarted)?;
         match heard {
             Heard::Cancelled => Err(table::Error::Cancelled.into()),
             Heard::Done(done) => Ok(*done),
             Heard::Failed(told) => Err(told.into()),
-            Heard::Garbled => Err(self.crashed("its answer cannot be read")),
+            Heard::Refused(error) => Err(error),
+            Heard::Garbled => Err(self.garbled()),
             Heard::Nothing => Err(death::cause(self.format, status, &said, &confines)),
         }
     }
 
     /// Sees a child through to its end. This thread waits for it, because a child dies with the thread that started it.
-    fn attend(&self, mut running: Running, task: &Task) -> io::Result<(Heard, ExitStatus, String)> {
+    fn attend(
+        &self,
+        mut running: Running,
+        task: &Task,
+        part: &mut dyn FnMut(Reply) -> Result<bool, Error>,
+    ) -> io::Result<(Heard, ExitStatus, String)> {
         let child = &mut running.0;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(mut stdin), Some(stdout), Some(stderr)) = pipes else { return Err(io::ErrorKind::BrokenPipe.into()) };
@@ -144,7 +221,7 @@ impl<'a> Child<'a> {
             let said = scope.spawn(move || last_words(stderr));
             // Whatever happens here, the child must end before those threads can.
             let mut running = running;
-            let heard = self.listen(&arrived);
+            let heard = self.listen(&arrived, part);
             // One that is dead already keeps the status that it died with.
             running.0.kill()?;
             let status = running.0.wait()?;
@@ -152,7 +229,11 @@ impl<'a> Child<'a> {
         })
     }
 
-    fn listen(&self, arrived: &Receiver<io::Result<Reply>>) -> Heard {
+    fn listen(
+        &self,
+        arrived: &Receiver<io::Result<Reply>>,
+        part: &mut dyn FnMut(Reply) -> Result<bool, Error>,
+    ) -> Heard {
         loop {
             if self.options.cancel.is_cancelled() {
                 return Heard::Cancelled;
@@ -163,7 +244,12 @@ impl<'a> Child<'a> {
                 Ok(Ok(Reply { failed: Some(failed), .. })) => {
                     return Told::from_message(failed).map_or(Heard::Garbled, Heard::Failed);
                 }
-                Ok(_) => return Heard::Garbled,
+                Ok(Ok(reply)) => match part(reply) {
+                    Ok(true) => {}
+                    Ok(false) => return Heard::Done(Box::default()),
+                    Err(error) => return Heard::Refused(error),
+                },
+                Ok(Err(_)) => return Heard::Garbled,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Heard::Nothing,
             }
@@ -191,6 +277,8 @@ enum Heard {
     Cancelled,
     Done(Box<Done>),
     Failed(Told),
+    /// What it told of a table ends the run.
+    Refused(Error),
     /// It said what is no answer.
     Garbled,
     /// It died without a word.
