@@ -22,6 +22,7 @@ mod cell;
 mod cells;
 mod clusters;
 mod column;
+mod correlate;
 mod datetime;
 mod decide;
 mod describe;
@@ -59,6 +60,7 @@ pub use error::Error;
 
 pub use isolation::{Isolation, Told, append, file_tables, profile, profile_with_state, run_as_child, this_program};
 pub use options::{LEAST_MEMORY, Options, Progress};
+pub use sketch::{Correlation, Interval, KeyedNumbers, correlation};
 pub use state::State;
 pub use table::{CancelFlag, Hint, Limits};
 
