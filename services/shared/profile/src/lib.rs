@@ -28,6 +28,7 @@ mod decide;
 mod describe;
 mod engine;
 mod error;
+mod exact;
 mod figures;
 mod file_tables;
 mod finish;
