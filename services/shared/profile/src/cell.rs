@@ -6,6 +6,7 @@ use sketch::{Corrupt, Reader, Writer};
 
 use crate::datetime::{self, Dated, Moment, instant};
 use crate::geometry::{self, Geometry};
+use crate::normal::trimmed;
 use crate::number::{self, Number, decimal_to_f64};
 use crate::span;
 
@@ -151,6 +152,12 @@ impl Value {
             _ => return Err(from.corrupt()),
         })
     }
+}
+
+/// The numbers that texts are, NaN for none.
+pub(crate) fn numbers_of<'t>(texts: impl Iterator<Item = Option<&'t str>>, decimal_comma: bool) -> Vec<f64> {
+    let number = |text: &str| classify(trimmed(text), decimal_comma).1.number();
+    texts.map(|text| text.and_then(number).unwrap_or(f64::NAN)).collect()
 }
 
 /// The spellings of truth, in pairs.

@@ -82,6 +82,8 @@ pub(crate) struct Column {
     pub(crate) order: Order,
     /// The first row with a number that begins with 0.
     pub(crate) first_code: Option<u64>,
+    /// Whether a cell was a number, while rows are added.
+    numeric: bool,
     /// The cell before, while it is among `cells`.
     last: Option<usize>,
     scratch: String,
@@ -113,6 +115,7 @@ impl Column {
             open: u32::MAX,
             order: Order::default(),
             first_code: None,
+            numeric: false,
             last: None,
             scratch: String::new(),
         }
@@ -120,6 +123,15 @@ impl Column {
 
     pub(crate) fn form(&self) -> Form {
         self.form
+    }
+
+    /// Tells whether any of the cells that were added is a number; of columns of values, whether one may be.
+    pub(crate) fn has_numbers(&self) -> bool {
+        match self.form {
+            Form::Native(native) => native.is_number(),
+            Form::Text { .. } => self.numeric,
+            Form::Declared => false,
+        }
     }
 
     pub(crate) fn cells(&self) -> &Cells {
@@ -198,7 +210,10 @@ impl Column {
     ) {
         let cell = place.map(|place| self.cells.get(place));
         match cell {
-            Some(cell) => rows.add(row, cell.hash, cell.normal),
+            Some(cell) => {
+                rows.add(row, cell.hash, cell.normal);
+                rows.want(row, cell);
+            }
             None => {
                 self.missing += 1;
                 rows.add(row, MISSING, MISSING);
@@ -228,6 +243,7 @@ impl Column {
             Form::Text { decimal_comma } => classify(trimmed, decimal_comma),
             _ => (Kind::Text, Value::Nothing),
         };
+        self.numeric |= matches!(kind, Kind::Integer | Kind::Float);
         let normal = normal_hash(trimmed, kind, value, &mut self.scratch);
         if kind == Kind::Integer && self.first_code.is_none() && has_leading_zero(trimmed) {
             self.first_code = Some(row);

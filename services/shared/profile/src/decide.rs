@@ -61,6 +61,9 @@ pub(crate) fn decide(summary: &Summary<'_>, declared: Option<StructuralType>) ->
     if found.structural_type == StructuralType::Integer && column.codes.are_codes() {
         return Decision { codes: true, ..text(StructuralType::Text) };
     }
+    if found.structural_type == StructuralType::Float && column.need_all_digits(&found.slots) {
+        return Decision { structural_type: StructuralType::Decimal, ..found };
+    }
     found
 }
 

@@ -96,7 +96,7 @@ impl Figures {
         if cell.kind == Kind::Token {
             return self.add_token(text.unwrap_or("NaN"), cell.count);
         }
-        self.summarise(cell.kind, cell.value, cell.count);
+        self.summarise(cell, text);
         if let Some(text) = text {
             self.measure(text, Lengths::of(cell));
             if cell.kind == Kind::Integer {
@@ -111,18 +111,19 @@ impl Figures {
         widen(&mut self.range, text);
     }
 
-    fn summarise(&mut self, kind: Kind, value: Value, count: u64) {
-        match value {
+    fn summarise(&mut self, cell: &Cell, text: Option<&str>) {
+        let (kind, count) = (cell.kind, cell.count);
+        match cell.value {
             Value::Nothing => {}
             Value::Spelling(bit) => self.spellings |= bit,
-            Value::Integer(_) | Value::Decimal { .. } | Value::Float(_) => {
+            value @ (Value::Integer(_) | Value::Decimal { .. } | Value::Float(_)) => {
                 let slot = match kind {
                     Kind::Integer => Slot::Integer,
                     Kind::Float => Slot::Float,
                     // Infinity.
                     _ => return,
                 };
-                self.spread(slot).add(value, count);
+                self.spread(slot).add(value, text, count);
             }
             Value::Micros(micros) => {
                 let slot = match kind {
@@ -188,6 +189,12 @@ impl Figures {
             widen(&mut self.range, greatest);
         }
         other.tokens.iter().for_each(|(token, count)| self.add_token(token, *count));
+    }
+
+    /// Tells whether the numbers of some slots are decimals that doubles do not tell apart: a double would lose digits.
+    pub(crate) fn need_all_digits(&self, slots: &[Slot]) -> bool {
+        let filled = || slots.iter().filter_map(|slot| self.spreads[*slot as usize].as_deref());
+        filled().any(|spread| spread.exact.rounds) && filled().all(|spread| spread.sums.total().is_some())
     }
 
     /// The merged summary of some slots; nothing when all are empty.

@@ -13,6 +13,7 @@ use sketch::DistinctSample;
 use table::{Recipe, Warning};
 use types::Digest;
 
+use crate::correlate;
 use crate::decide::{self, Decision};
 use crate::describe::{self, Described};
 use crate::error::Error;
@@ -80,6 +81,7 @@ pub(crate) fn profile(
         parts: if single.is_some() { Vec::new() } else { origins.iter().map(part).collect() },
         candidate_keys: keys::candidates(layout, partial, &columns),
         duplicate_rows: keys::duplicates(partial),
+        correlation_sketches: correlate::describe(&partial.keyed, &columns),
         ..TableProfile::default()
     };
     table.unpivot = wide::unpivot(&table);

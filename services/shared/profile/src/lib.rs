@@ -22,12 +22,14 @@ mod cell;
 mod cells;
 mod clusters;
 mod column;
+mod correlate;
 mod datetime;
 mod decide;
 mod describe;
 mod engine;
 mod error;
 mod every;
+mod exact;
 mod figures;
 mod file_tables;
 mod finish;
@@ -62,6 +64,7 @@ pub use isolation::{
     Isolation, Told, append, file_tables, profile, profile_every, profile_with_state, run_as_child, this_program,
 };
 pub use options::{LEAST_MEMORY, Options, Progress};
+pub use sketch::{Correlation, Interval, KeyedNumbers, correlation};
 pub use state::State;
 pub use table::{CancelFlag, Hint, Limits};
 

@@ -51,6 +51,11 @@ impl Native {
         Self::Stamp { zoned: true },
     ];
 
+    /// Tells whether the values are numbers.
+    pub(crate) fn is_number(self) -> bool {
+        matches!(self, Self::Integer | Self::Single | Self::Float | Self::Decimal)
+    }
+
     /// The value as text: a number in its shortest form, dates and times as ISO 8601 has them.
     pub(crate) fn render(self, value: Value) -> Box<str> {
         let text = match value {

@@ -24,6 +24,7 @@ pub(crate) fn summary(kind: StructuralType, spectrum: &Spectrum<'_>, width: usiz
     };
     let numbers = matches!(kind, StructuralType::Integer | StructuralType::Float | StructuralType::Decimal);
     let exact = sums.total().filter(|_| numbers);
+    let ends = exact.and(spectrum.spread.exact.ends());
     let sum = match (&exact, kind) {
         (Some(exact), _) => Some(exact.to_f64()),
         (None, StructuralType::Duration) => Some(moments.sum()),
@@ -41,6 +42,8 @@ pub(crate) fn summary(kind: StructuralType, spectrum: &Spectrum<'_>, width: usiz
         sum: sum.filter(|sum| sum.is_finite()),
         exact_sum: exact.map(|exact| exact.to_string()).unwrap_or_default(),
         decimal_places: exact.map(|exact| exact.places.into()),
+        exact_min: ends.map(|(least, _)| least.to_string()).unwrap_or_default(),
+        exact_max: ends.map(|(_, greatest)| greatest.to_string()).unwrap_or_default(),
         histogram: histogram(&spectrum.weighted, min, max),
         ranges: clusters.ranges.iter().map(|range| numeric_range(range, min, max)).collect(),
         ranges_explained: clusters.explained,

@@ -10,7 +10,9 @@ use proto::profiling::v1::{ProfileWarning, StructuralType};
 use sketch::{Corrupt, PlaceSample, Reader, Writer, mix};
 
 use crate::budget::Budget;
+use crate::cell::numbers_of;
 use crate::column::{Column, Form};
+use crate::correlate::{Keyed, Wanted};
 use crate::error::Error;
 use crate::native;
 use crate::rows::{Rows, Scratch};
@@ -112,6 +114,7 @@ pub(crate) struct Partial {
     pub(crate) columns: Vec<Column>,
     pub(crate) pairs: Vec<Pair>,
     pub(crate) splits: Vec<Split>,
+    pub(crate) keyed: Keyed,
     pub(crate) rows: Rows,
     pub(crate) sample: PlaceSample<Vec<String>>,
     pub(crate) warnings: Vec<ProfileWarning>,
@@ -126,6 +129,8 @@ pub(crate) struct Builder<'a> {
     /// The numbers of a batch, of each column that belongs with others.
     numbers: Vec<Vec<f64>>,
     paired: Vec<bool>,
+    /// The rows of a batch whose keys are wanted, of each column.
+    wanted: Vec<Wanted>,
 }
 
 impl<'a> Builder<'a> {
@@ -139,7 +144,8 @@ impl<'a> Builder<'a> {
         }
         partial.splits.iter().flat_map(Split::columns).for_each(|column| paired[column] = true);
         let numbers = vec![Vec::new(); paired.len()];
-        Self { layout, part, partial, scratch: Scratch::default(), numbers, paired }
+        let wanted = paired.iter().map(|_| Wanted::default()).collect();
+        Self { layout, part, partial, scratch: Scratch::default(), numbers, paired, wanted }
     }
 
     /// Takes the next rows.
@@ -149,20 +155,33 @@ impl<'a> Builder<'a> {
         for (index, array) in batch.columns().iter().enumerate() {
             let column = &mut partial.columns[index];
             let mut rows = self.scratch.of_column(index);
+            rows.wanted = partial.keyed.begin(index, column.form(), &mut self.wanted[index]);
             let numbers = &mut self.numbers[index];
             numbers.clear();
-            let numbers = self.paired[index].then_some(numbers);
+            // Whether a column of text has numbers shows in its first rows, mostly.
+            let likely = column.has_numbers() || partial.row_count == 0;
+            let keyed = partial.keyed.wants_numbers(index);
+            let asked = self.paired[index] || keyed && likely;
+            let numbers = asked.then_some(numbers);
             if matches!(column.form(), Form::Native(_)) {
                 native::add(column, array, partial.row_count, &mut rows, numbers).map_err(table::Error::Arrow)?;
             } else {
                 let texts = as_text(array)?;
                 column.add_texts(texts.as_string(), partial.row_count, &mut rows, numbers);
+                if let Form::Text { decimal_comma } = column.form()
+                    && keyed
+                    && !asked
+                    && column.has_numbers()
+                {
+                    self.numbers[index] = numbers_of(texts.as_string::<i32>().iter(), decimal_comma);
+                }
             }
         }
         for pair in &mut partial.pairs {
             pair.add_all(&self.numbers[pair.latitude], &self.numbers[pair.longitude]);
         }
         partial.splits.iter_mut().for_each(|split| split.add_all(&self.numbers));
+        partial.keyed.add(&self.wanted, &self.numbers);
         partial.rows.add(&self.scratch);
         sample(&mut partial.sample, batch, self.part, partial.row_count, self.layout.cell_bytes)?;
         partial.row_count += batch.num_rows() as u64;
@@ -172,6 +191,7 @@ impl<'a> Builder<'a> {
     /// Ends the run.
     pub(crate) fn finish(mut self, warnings: Vec<ProfileWarning>) -> Partial {
         self.partial.columns.iter_mut().for_each(Column::seal);
+        self.partial.keyed.seal();
         self.partial.warnings = warnings;
         self.partial
     }
@@ -185,6 +205,7 @@ impl Partial {
             columns: layout.forms.iter().map(|form| Column::new(layout.budget, *form)).collect(),
             pairs: spatial::pairs(&layout.named),
             splits: split::splits(&layout.names),
+            keyed: Keyed::new(layout.budget.keys),
             rows: Rows::new(layout.names.len()),
             sample: PlaceSample::new(layout.sample_rows, layout.seed),
             warnings: Vec::new(),
@@ -202,6 +223,7 @@ impl Partial {
         for (ours, theirs) in self.splits.iter_mut().zip(&other.splits) {
             ours.merge(theirs);
         }
+        self.keyed.merge(other.keyed);
         self.rows.merge(&other.rows);
         self.sample.merge(&other.sample, self.row_count);
         add_warnings(&mut self.warnings, other.warnings, self.row_count);
@@ -213,6 +235,7 @@ impl Partial {
         self.columns.iter().for_each(|column| column.encode(out));
         self.pairs.iter().for_each(|pair| pair.encode(out));
         self.splits.iter().for_each(|split| split.encode(out));
+        self.keyed.encode(out);
         self.rows.encode(out);
         self.sample.encode(out, |out, cells| {
             out.number(cells.len() as u64);
@@ -240,6 +263,7 @@ impl Partial {
         for split in &mut partial.splits {
             split.decode(from)?;
         }
+        partial.keyed = Keyed::decode(from, layout.names.len())?;
         partial.rows = Rows::decode(from, layout.names.len())?;
         partial.sample =
             PlaceSample::decode(from, |from| (0..from.length(1)?).map(|_| from.text().map(str::to_owned)).collect())?;

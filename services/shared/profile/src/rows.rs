@@ -2,6 +2,9 @@
 
 use sketch::{Corrupt, DistinctSample, Reader, Writer, mix};
 
+use crate::cells::Cell;
+use crate::correlate::Wanted;
+
 /// How many rows are sampled for each question.
 const ROWS: usize = 1_024;
 /// The same for each pair of columns.
@@ -16,6 +19,8 @@ pub(crate) struct RowHashes<'a> {
     normal: &'a mut [u64],
     /// The column's own hashes, where it is looked at in pairs.
     own: Option<&'a mut Vec<u64>>,
+    /// The rows whose keys are wanted, where the column may be a key.
+    pub(crate) wanted: Option<&'a mut Wanted>,
 }
 
 impl RowHashes<'_> {
@@ -25,6 +30,14 @@ impl RowHashes<'_> {
         self.normal[row] = (self.normal[row] ^ normal).wrapping_mul(STEP).rotate_left(29);
         if let Some(own) = &mut self.own {
             own.push(exact);
+        }
+    }
+
+    /// Takes a cell that may be a key.
+    #[inline]
+    pub(crate) fn want(&mut self, row: usize, cell: &Cell) {
+        if let Some(wanted) = &mut self.wanted {
+            wanted.offer(row, cell);
         }
     }
 }
@@ -61,7 +74,7 @@ impl Scratch {
 
     /// Where the cells of a column go.
     pub(crate) fn of_column(&mut self, column: usize) -> RowHashes<'_> {
-        RowHashes { exact: &mut self.exact, normal: &mut self.normal, own: self.own.get_mut(column) }
+        RowHashes { exact: &mut self.exact, normal: &mut self.normal, own: self.own.get_mut(column), wanted: None }
     }
 }
 

@@ -1,8 +1,9 @@
 //! How the numbers of one kind are spread.
 
-use sketch::{Corrupt, Moments, Quantiles, Reader, Sums, Writer};
+use sketch::{Corrupt, Decimal, Moments, Quantiles, Reader, Sums, Writer};
 
 use crate::cell::Value;
+use crate::exact::{Exact, decimal};
 
 /// Numbers wait until there are as many, so that what is done with them is done in one loop.
 const PENDING: usize = 512;
@@ -13,6 +14,7 @@ pub(crate) struct Spread {
     pub(crate) moments: Moments,
     pub(crate) quantiles: Quantiles,
     pub(crate) sums: Sums,
+    pub(crate) exact: Exact,
     /// The first and the last instant.
     pub(crate) micros: Option<(i64, i64)>,
     pending: Vec<f64>,
@@ -24,24 +26,34 @@ impl Spread {
             moments: Moments::default(),
             quantiles: Quantiles::new(ranks),
             sums: Sums::default(),
+            exact: Exact::default(),
             micros: None,
             pending: Vec::new(),
         }
     }
 
-    /// Takes a number `count` times.
-    pub(crate) fn add(&mut self, value: Value, count: u64) {
+    /// Takes a number `count` times; `text` is how it was written, where it came as text.
+    pub(crate) fn add(&mut self, value: Value, text: Option<&str>, count: u64) {
         let number = match value {
             Value::Integer(value) => {
                 self.sums.add(value, 0, count);
+                self.exact.add(value as f64, Decimal { digits: value.into(), places: 0 });
                 value as f64
             }
             Value::Decimal { digits, places } => {
                 self.sums.add(digits, places, count);
-                crate::number::decimal_to_f64(digits, places)
+                let number = crate::number::decimal_to_f64(digits, places);
+                self.exact.add(number, Decimal { digits: digits.into(), places });
+                number
             }
             Value::Float(value) => {
-                self.sums.lose();
+                match text.and_then(|text| decimal(text.trim(), value)) {
+                    Some(decimal) => {
+                        self.sums.add_wide(decimal, count);
+                        self.exact.add(value, decimal);
+                    }
+                    None => self.sums.lose(),
+                }
                 value
             }
             Value::Nothing | Value::Spelling(_) | Value::Micros(_) | Value::TwoMicros(..) => return,
@@ -84,6 +96,7 @@ impl Spread {
         self.moments.merge(&other.moments);
         self.quantiles.merge(&other.quantiles);
         self.sums.merge(&other.sums);
+        self.exact.merge(&other.exact);
         self.micros = match (self.micros, other.micros) {
             (Some(ours), Some(theirs)) => Some((ours.0.min(theirs.0), ours.1.max(theirs.1))),
             (ours, theirs) => ours.or(theirs),
@@ -95,6 +108,7 @@ impl Spread {
         self.moments.encode(out);
         self.quantiles.encode(out);
         self.sums.encode(out);
+        self.exact.encode(out);
         out.optional(self.micros, |out, (first, last)| {
             out.signed(first);
             out.signed(last);
@@ -106,6 +120,7 @@ impl Spread {
             moments: Moments::decode(from)?,
             quantiles: Quantiles::decode(from)?,
             sums: Sums::decode(from)?,
+            exact: Exact::decode(from)?,
             micros: from.optional(|from| Ok((from.signed()?, from.signed()?)))?,
             pending: Vec::new(),
         })

@@ -3,9 +3,10 @@
 use prost::Message;
 use proto::common::v1::Recipe;
 use proto::profiling::v1::StoredProfile;
-use sketch::{Corrupt, Reader, Writer};
+use sketch::{Corrupt, KeyedNumbers, Reader, Writer};
 use types::Digest;
 
+use crate::correlate;
 use crate::error::Error;
 use crate::finish::{self, Origin};
 use crate::options::Options;
@@ -79,6 +80,14 @@ impl State {
     /// The profile of all rows.
     pub fn profile(&self, options: &Options) -> Result<StoredProfile, Error> {
         finish::profile(&self.layout, &self.partial, &self.origins, &self.recipe, options)
+    }
+
+    /// The numbers of the column `number` by the values of the column `key`, for [`crate::correlation`] with those of
+    /// another table: how the two columns of numbers go together once the tables are joined over their keys.
+    ///
+    /// Nothing for a pair that `TableProfile.correlation_sketches` does not list.
+    pub fn keyed_numbers(&self, key: &str, number: &str) -> Option<KeyedNumbers> {
+        correlate::keyed_numbers(&self.layout, &self.partial, key, number)
     }
 
     /// The state as bytes.

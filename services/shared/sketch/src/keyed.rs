@@ -30,6 +30,21 @@ impl KeyedNumbers {
         Self { k: k.max(8), keys: HashMap::default(), limit: u64::MAX }
     }
 
+    /// The keys with a number among all those whose hashes are below `limit`, each with its rows and their sum.
+    pub(crate) fn of(k: usize, limit: u64, keys: impl Iterator<Item = (u64, u64, f64)>) -> Self {
+        Self { limit, keys: keys.map(|(key, rows, sum)| (key, (rows, sum))).collect(), ..Self::new(k) }
+    }
+
+    /// How many keys it holds.
+    pub fn len(&self) -> usize {
+        self.keys.len().min(self.k)
+    }
+
+    /// Tells whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// Tells whether a key with this hash would be kept now; asked before its number is looked up.
     #[inline]
     pub fn wants(&self, key: u64) -> bool {

@@ -11,6 +11,7 @@
 //! | [`Distinct`] | how many distinct values there are | relative standard error | as if seen at once |
 //! | [`DistinctSample`] | a uniform sample of them with exact counts; [`overlap`] of two columns | interval of 95 % | as if seen at once |
 //! | [`KeyedNumbers`] | the mean number of each of a sample of keys; [`correlation`] of columns of two tables | interval of 95 % | to about 1e-15 |
+//! | [`KeyedLanes`] | the same of several columns of numbers beside one key column | interval of 95 % | to about 1e-15 |
 //! | [`Frequent`] | the most frequent values | count error | within the error |
 //! | [`Quantiles`] | values by rank | rank error | within the error |
 //! | [`Moments`] | count, min, max, mean, standard deviation | that of double arithmetic | to about 1e-15 |
@@ -22,6 +23,7 @@ mod distinct;
 mod frequent;
 mod hash;
 mod keyed;
+mod lanes;
 mod moments;
 mod overlap;
 mod places;
@@ -35,6 +37,7 @@ pub use distinct::{Distinct, Estimate};
 pub use frequent::{Counted, Frequent, TopValue};
 pub use hash::{hash, mix};
 pub use keyed::{Correlation, KeyedNumbers, correlation};
+pub use lanes::{KeyedLanes, LANES, Sums as LaneSums};
 pub use moments::Moments;
 pub use overlap::{Interval, Overlap, overlap, share};
 pub use places::PlaceSample;

@@ -3,7 +3,7 @@
 use crate::codec::{Corrupt, Reader, Writer};
 
 /// The most decimal places that are summed exactly.
-pub const MAX_PLACES: u8 = 18;
+pub const MAX_PLACES: u8 = 38;
 
 /// A decimal number: `digits` / `10^places`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Decimal {
 /// The exact sum of decimal numbers.
 ///
 /// There is one sum of 128 bits per number of decimal places, so nothing is rounded; ends without result when a sum
-/// leaves them, or a number was taken that is no decimal of at most 18 places.
+/// leaves them, or a number was taken that is no decimal of at most 38 places.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sums {
     by_places: Vec<i128>,
@@ -27,6 +27,19 @@ pub struct Sums {
 impl Sums {
     /// Takes `digits` / `10^places`, `count` times.
     pub fn add(&mut self, digits: i64, places: u8, count: u64) {
+        // A product of 64 by 64 bits fits 128; the sum may not.
+        self.take(i128::from(digits) * i128::from(count), places);
+    }
+
+    /// Takes a number of more digits, `count` times.
+    pub fn add_wide(&mut self, number: Decimal, count: u64) {
+        match number.digits.checked_mul(count.into()) {
+            Some(product) => self.take(product, number.places),
+            None => self.lost = true,
+        }
+    }
+
+    fn take(&mut self, product: i128, places: u8) {
         if places > MAX_PLACES {
             self.lost = true;
             return;
@@ -35,8 +48,7 @@ impl Sums {
         if place >= self.by_places.len() {
             self.by_places.resize(place + 1, 0);
         }
-        // A product of 64 by 64 bits fits 128; the sum may not.
-        match self.by_places[place].checked_add(i128::from(digits) * i128::from(count)) {
+        match self.by_places[place].checked_add(product) {
             Some(sum) => self.by_places[place] = sum,
             None => self.lost = true,
         }
@@ -139,7 +151,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn merged_halves_are_the_whole(values in prop::collection::vec((any::<i64>(), 0u8..19), 0..50), cut in 0usize..50) {
+        fn merged_halves_are_the_whole(values in prop::collection::vec((any::<i64>(), 0u8..20), 0..50), cut in 0usize..50) {
             let of = |values: &[(i64, u8)]| {
                 let mut sums = Sums::default();
                 values.iter().for_each(|(digits, places)| sums.add(*digits, *places, 3));
