@@ -50,6 +50,7 @@ mod split;
 mod spread;
 mod state;
 mod summary;
+mod threads;
 mod time;
 mod tokens;
 mod tree;

@@ -13,9 +13,10 @@ use crate::budget::Budget;
 use crate::column::{Column, Form};
 use crate::error::Error;
 use crate::native;
-use crate::rows::{Rows, Scratch};
+use crate::rows::{RowHashes, Rows, Scratch};
 use crate::spatial::{self, Named, Pair};
 use crate::split::{self, Split};
+use crate::threads::side_by_side;
 
 /// How much text and how many cells the whole sample may hold: it travels in one message.
 const SAMPLE_BYTES: usize = 1 << 20;
@@ -126,6 +127,7 @@ pub(crate) struct Builder<'a> {
     /// The numbers of a batch, of each column that belongs with others.
     numbers: Vec<Vec<f64>>,
     paired: Vec<bool>,
+    threads: usize,
 }
 
 impl<'a> Builder<'a> {
@@ -139,33 +141,64 @@ impl<'a> Builder<'a> {
         }
         partial.splits.iter().flat_map(Split::columns).for_each(|column| paired[column] = true);
         let numbers = vec![Vec::new(); paired.len()];
-        Self { layout, part, partial, scratch: Scratch::default(), numbers, paired }
+        Self { layout, part, partial, scratch: Scratch::default(), numbers, paired, threads: 1 }
+    }
+
+    /// The same with the columns divided among as many threads.
+    pub(crate) fn on(self, threads: usize) -> Self {
+        Self { threads, ..self }
     }
 
     /// Takes the next rows.
     pub(crate) fn add(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        if self.threads > 1 {
+            self.add_columns_apart(batch)?;
+        } else {
+            self.add_columns(batch)?;
+        }
+        let partial = &mut self.partial;
+        partial.splits.iter_mut().for_each(|split| split.add_all(&self.numbers));
+        sample(&mut partial.sample, batch, self.part, partial.row_count, self.layout.cell_bytes)?;
+        partial.row_count += batch.num_rows() as u64;
+        Ok(())
+    }
+
+    fn add_columns(&mut self, batch: &RecordBatch) -> Result<(), Error> {
         let partial = &mut self.partial;
         self.scratch.begin(batch.num_rows(), batch.num_columns());
         for (index, array) in batch.columns().iter().enumerate() {
-            let column = &mut partial.columns[index];
             let mut rows = self.scratch.of_column(index);
-            let numbers = &mut self.numbers[index];
-            numbers.clear();
-            let numbers = self.paired[index].then_some(numbers);
-            if matches!(column.form(), Form::Native(_)) {
-                native::add(column, array, partial.row_count, &mut rows, numbers).map_err(table::Error::Arrow)?;
-            } else {
-                let texts = as_text(array)?;
-                column.add_texts(texts.as_string(), partial.row_count, &mut rows, numbers);
-            }
+            let numbers = self.paired[index].then_some(&mut self.numbers[index]);
+            add_column(&mut partial.columns[index], array, partial.row_count, &mut rows, numbers)?;
         }
         for pair in &mut partial.pairs {
             pair.add_all(&self.numbers[pair.latitude], &self.numbers[pair.longitude]);
         }
-        partial.splits.iter_mut().for_each(|split| split.add_all(&self.numbers));
         partial.rows.add(&self.scratch);
-        sample(&mut partial.sample, batch, self.part, partial.row_count, self.layout.cell_bytes)?;
-        partial.row_count += batch.num_rows() as u64;
+        Ok(())
+    }
+
+    /// The same on several threads: each column keeps its hashes to itself, and rows are hashed once all have theirs.
+    fn add_columns_apart(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        let partial = &mut self.partial;
+        let first_row = partial.row_count;
+        let mut outcomes: Vec<Result<(), Error>> = batch.columns().iter().map(|_| Ok(())).collect();
+        let rows = self.scratch.begin_apart(batch.num_rows(), batch.num_columns());
+        let numbers = self.numbers.iter_mut().zip(&self.paired);
+        let columns = partial.columns.iter_mut().zip(batch.columns()).zip(rows).zip(numbers).zip(&mut outcomes);
+        side_by_side(self.threads, columns.collect(), |((((column, array), mut rows), numbers), outcome)| {
+            let (numbers, paired) = numbers;
+            *outcome = add_column(column, array, first_row, &mut rows, paired.then_some(numbers));
+        });
+        outcomes.into_iter().collect::<Result<(), Error>>()?;
+        self.scratch.join();
+        let (scratch, numbers) = (&self.scratch, &self.numbers);
+        let rest = std::iter::once(Rest::Rows(&mut partial.rows));
+        let rest = rest.chain(partial.pairs.iter_mut().map(Rest::Pair)).collect();
+        side_by_side(self.threads, rest, |rest| match rest {
+            Rest::Rows(rows) => rows.add(scratch),
+            Rest::Pair(pair) => pair.add_all(&numbers[pair.latitude], &numbers[pair.longitude]),
+        });
         Ok(())
     }
 
@@ -193,9 +226,14 @@ impl Partial {
 
     /// Takes the rows of a run that follows this one.
     pub(crate) fn merge(&mut self, other: Self) {
-        for (ours, theirs) in self.columns.iter_mut().zip(other.columns) {
-            ours.merge(theirs, self.row_count);
-        }
+        self.merge_on(1, other);
+    }
+
+    /// The same on as many threads.
+    pub(crate) fn merge_on(&mut self, threads: usize, other: Self) {
+        let rows_before = self.row_count;
+        let columns = self.columns.iter_mut().zip(other.columns).collect();
+        side_by_side(threads, columns, |(ours, theirs): (&mut Column, Column)| ours.merge(theirs, rows_before));
         for (ours, theirs) in self.pairs.iter_mut().zip(&other.pairs) {
             ours.merge(theirs);
         }
@@ -266,6 +304,30 @@ pub(crate) fn add_warnings(earlier: &mut Vec<ProfileWarning>, later: Vec<Profile
             None => earlier.push(warning),
         }
     }
+}
+
+/// What takes the cells of several columns.
+enum Rest<'a> {
+    Rows(&'a mut Rows),
+    Pair(&'a mut Pair),
+}
+
+fn add_column(
+    column: &mut Column,
+    array: &ArrayRef,
+    first_row: u64,
+    rows: &mut RowHashes<'_>,
+    mut numbers: Option<&mut Vec<f64>>,
+) -> Result<(), Error> {
+    if let Some(numbers) = &mut numbers {
+        numbers.clear();
+    }
+    if matches!(column.form(), Form::Native(_)) {
+        native::add(column, array, first_row, rows, numbers).map_err(table::Error::Arrow)?;
+    } else {
+        column.add_texts(as_text(array)?.as_string(), first_row, rows, numbers);
+    }
+    Ok(())
 }
 
 /// A column as text; cells that came as text stay as they are.

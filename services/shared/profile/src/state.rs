@@ -57,8 +57,8 @@ impl State {
     }
 
     /// This state with rows that follow, which it [`expects`](State::expects).
-    pub(crate) fn with(mut self, partial: Partial, origin: Origin) -> Result<Self, Error> {
-        self.partial.merge(partial);
+    pub(crate) fn with(mut self, partial: Partial, origin: Origin, threads: usize) -> Result<Self, Error> {
+        self.partial.merge_on(threads, partial);
         self.origins.push(origin);
         if self.origins.len() > MOST_PARTS { Err(Error::TooManyParts) } else { Ok(self) }
     }
