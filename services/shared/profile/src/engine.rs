@@ -83,7 +83,7 @@ fn read(path: &Path, hint: &Hint, options: &Options, before: Option<&State>) -> 
     before.map_or(Ok(()), |state| state.expects(&layout, reader.recipe().format.name()))?;
     let blocks = reader.into_blocks();
     let may_be_single = blocks.is_typed() || size_bytes <= SINGLE_BYTES;
-    let run = Run::new(blocks, &layout, options, size_bytes);
+    let run = Run { before: before.map(State::partial), ..Run::new(blocks, &layout, options, size_bytes) };
     let digest = thread::scope(|scope| {
         let digest = options.digest.map_or_else(|| Some(scope.spawn(|| digest_of(path, options))), |_| None);
         let threads = options.threads.get();
@@ -127,6 +127,8 @@ fn digest_of(path: &Path, options: &Options) -> Result<Digest, Error> {
 /// Threads that share the blocks of a file.
 struct Run<'a> {
     layout: &'a Layout,
+    /// What the rows follow.
+    before: Option<&'a Partial>,
     options: &'a Options,
     size_bytes: u64,
     blocks: Mutex<Supply>,
@@ -148,7 +150,7 @@ impl<'a> Run<'a> {
     fn new(blocks: Blocks, layout: &'a Layout, options: &'a Options, size_bytes: u64) -> Self {
         let seen = Progress { read_bytes: 0, size_bytes, rows: 0 };
         let blocks = Mutex::new(Supply { blocks, ready: VecDeque::new(), failed: None, given: 0 });
-        Self { layout, options, size_bytes, blocks, tree: Tree::default(), seen: Mutex::new(seen) }
+        Self { layout, before: None, options, size_bytes, blocks, tree: Tree::default(), seen: Mutex::new(seen) }
     }
 
     /// Reads blocks until none is left, each on as many threads.
@@ -187,7 +189,7 @@ impl<'a> Run<'a> {
     }
 
     fn read(&self, block: Block, number: u64, threads: usize) -> Result<Partial, Error> {
-        let mut builder = Builder::new(self.layout, number).on(threads);
+        let mut builder = Builder::new(self.layout, number).on(threads).beside(self.before);
         let end = block.read(&mut |batch| {
             if self.options.cancel.is_cancelled() {
                 return Err(table::Error::Cancelled.into());

@@ -13,6 +13,7 @@ use crate::budget::Budget;
 use crate::column::{Column, Form};
 use crate::error::Error;
 use crate::native;
+use crate::place::Coverage;
 use crate::rows::{RowHashes, Rows, Scratch};
 use crate::spatial::{self, Named, Pair};
 use crate::split::{self, Split};
@@ -147,6 +148,15 @@ impl<'a> Builder<'a> {
     /// The same with the columns divided among as many threads.
     pub(crate) fn on(self, threads: usize) -> Self {
         Self { threads, ..self }
+    }
+
+    /// The same for rows that will be merged into `earlier`, and no others.
+    pub(crate) fn beside(mut self, earlier: Option<&Partial>) -> Self {
+        let earlier = earlier.into_iter().flat_map(|earlier| &earlier.pairs);
+        for (pair, earlier) in self.partial.pairs.iter_mut().zip(earlier) {
+            pair.coverage = Coverage::beside(&earlier.coverage);
+        }
+        self
     }
 
     /// Takes the next rows.

@@ -51,6 +51,11 @@ impl State {
         Err(Error::OtherColumns { expected, found })
     }
 
+    /// What was remembered of the rows.
+    pub(crate) fn partial(&self) -> &Partial {
+        &self.partial
+    }
+
     /// The names of the columns, where the rows before had a header to take them from.
     pub(crate) fn header(&self) -> Option<&[String]> {
         self.recipe.header.then_some(self.layout.names.as_slice())
