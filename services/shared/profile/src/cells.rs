@@ -145,6 +145,11 @@ impl Cells {
         self.cells.iter().map(|cell| (cell, self.text(cell)))
     }
 
+    /// The same in runs of so many, the last of them perhaps shorter.
+    pub(crate) fn runs(&self, size: usize) -> impl Iterator<Item = impl Iterator<Item = (&Cell, &str)> + Clone> {
+        self.cells.chunks(size.max(1)).map(|run| run.iter().map(|cell| (cell, self.text(cell))))
+    }
+
     /// Forgets all cells and keeps the memory for `room` others; a small table stays near the processor.
     pub(crate) fn clear(&mut self, room: usize) {
         self.cells.clear();

@@ -119,7 +119,20 @@ fn divided(points: &[Point]) -> (Vec<Range>, f64) {
     let mut best: Vec<Vec<(f64, usize)>> = vec![(0..=n).map(|end| (costs.between(0, end), 0)).collect()];
     while best.len() < MOST.min(n) && best[best.len() - 1][n].0 > UNEXPLAINED * all {
         let before = &best[best.len() - 1];
-        best.push((0..=n).map(|end| costs.last_cluster(before, end)).collect());
+        let whole = costs.last_cluster(before, n, n * best.len() / (best.len() + 1));
+        // Of the last division nothing is asked but that of all points.
+        let is_last = best.len() + 1 == MOST.min(n) || whole.0 <= UNEXPLAINED * all;
+        let ends = if is_last { 0..0 } else { 0..n };
+        // Where the last cluster begins moves little from one end to the next.
+        let mut near = 0;
+        let mut level = Vec::with_capacity(n + 1);
+        for end in ends {
+            level.push(costs.last_cluster(before, end, near));
+            near = level[end].1;
+        }
+        level.resize(n, (0.0, 0));
+        level.push(whole);
+        best.push(level);
     }
     let unexplained = best[best.len() - 1][n].0;
     let mut ranges = Vec::new();
@@ -161,13 +174,17 @@ impl Costs {
     }
 
     /// The least cost of the points up to `end` with one cluster more than `before` has, and where that begins: the
-    /// first of several such places.
-    fn last_cluster(&self, before: &[(f64, usize)], end: usize) -> (f64, usize) {
+    /// first of several such places. It most likely begins near `near`.
+    fn last_cluster(&self, before: &[(f64, usize)], end: usize, near: usize) -> (f64, usize) {
         let mut best = (before[end].0, 0);
-        for start in (1..end).rev() {
+        let beyond = |cost: f64| cost * (1.0 + 1e-9) + self.rounding;
+        let bound = if (1..end).contains(&near) { before[near].0 + self.between(near, end) } else { f64::INFINITY };
+        // More points before cost more, but for rounding: from here on that alone is too much.
+        let too_far = 1 + before[1..end.max(1)].partition_point(|(cost, _)| *cost <= beyond(bound));
+        for start in (1..too_far).rev() {
             let cost = self.between(start, end);
             // A cluster that is longer costs more, but for rounding.
-            if best.1 > 0 && cost > best.0 * (1.0 + 1e-9) + self.rounding {
+            if best.1 > 0 && cost > beyond(best.0) {
                 break;
             }
             let cost = before[start].0 + cost;

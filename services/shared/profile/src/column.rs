@@ -334,7 +334,7 @@ impl Column {
             Some(beyond) => beyond,
             None => Box::new(Beyond::new(&self.budget)),
         };
-        beyond.absorb(&cells, self.form);
+        beyond.absorb(cells.iter(), self.form);
         self.beyond = Some(beyond);
         cells.clear(self.room());
         self.cells = cells;
@@ -343,8 +343,10 @@ impl Column {
 
     /// Ends a run of rows: what follows may be merged, and is not added.
     pub(crate) fn seal(&mut self) {
-        if self.beyond.is_some() {
+        if self.beyond.is_some() && self.cells.len() > 0 {
             self.spill();
+        }
+        if self.beyond.is_some() {
             self.cells = Cells::default();
         }
         if let Some(beyond) = &mut self.beyond {
@@ -371,8 +373,13 @@ impl Column {
         if let (Some(theirs), Some(ours)) = (other.beyond.take(), &mut self.beyond) {
             ours.merge(*theirs);
         }
-        for (cell, text) in other.cells.iter() {
-            self.add_cell(cell, text);
+        match &mut self.beyond {
+            // Nothing waits here, so they need not be looked for.
+            Some(ours) if self.cells.len() == 0 => {
+                let run = self.budget.values.min(RUN);
+                other.cells.runs(run).for_each(|cells| ours.absorb(cells, self.form));
+            }
+            _ => other.cells.iter().for_each(|(cell, text)| self.add_cell(cell, text)),
         }
         self.seal();
     }
@@ -463,9 +470,9 @@ impl Beyond {
         }
     }
 
-    fn absorb(&mut self, cells: &Cells, form: Form) {
+    fn absorb<'c>(&mut self, cells: impl Iterator<Item = (&'c Cell, &'c str)> + Clone, form: Form) {
         let is_text = !matches!(form, Form::Native(_));
-        for (cell, text) in cells.iter() {
+        for (cell, text) in cells.clone() {
             self.figures.add(cell, is_text.then_some(text));
             if is_value(cell) {
                 self.distinct.add(cell.hash);
@@ -474,7 +481,7 @@ impl Beyond {
                 }
             }
         }
-        self.frequent.absorb(counted(cells, form, is_value));
+        self.frequent.absorb(counted(cells.clone(), form, is_value));
         if let Some(strays) = &mut self.strays {
             strays.absorb(counted(cells, form, is_stray));
         }
@@ -529,12 +536,12 @@ pub(crate) fn is_stray(cell: &Cell) -> bool {
 }
 
 /// Cells with their counts, whose texts are made when they are asked for.
-fn counted(
-    cells: &Cells,
+fn counted<'c>(
+    cells: impl Iterator<Item = (&'c Cell, &'c str)> + Clone,
     form: Form,
     chosen: impl Fn(&Cell) -> bool + Copy,
 ) -> impl Iterator<Item = Counted<impl FnOnce() -> Box<str>>> + Clone {
-    cells.iter().filter(move |(cell, _)| chosen(cell)).map(move |(cell, text)| Counted {
+    cells.filter(move |(cell, _)| chosen(cell)).map(move |(cell, text)| Counted {
         hash: cell.hash,
         count: cell.count,
         text: move || text_of(form, cell, text).into(),

@@ -1,5 +1,6 @@
 //! One pass over all rows, on as many threads as are given.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -19,6 +20,9 @@ use crate::options::{Options, Progress};
 use crate::partial::{Builder, Layout, Partial, add_warnings};
 use crate::state::State;
 use crate::tree::Tree;
+
+/// Text beyond this is in several blocks: that is not worth a look.
+const SINGLE_BYTES: u64 = 16 << 20;
 
 /// Profiles the file at `path`: every row, in one pass.
 ///
@@ -70,7 +74,7 @@ pub(crate) fn profile_of_with_state(
 /// Fails with [`Error::OtherColumns`] or [`Error::OtherFormat`] before any row is read, otherwise as [`profile`] does.
 pub fn append(state: State, path: &Path, hint: &Hint, options: &Options) -> Result<(StoredProfile, State), Error> {
     let read = read(&contents(path, hint, options)?, path, hint, options, Some(&state))?;
-    let state = state.with(read.partial, read.origin)?;
+    let state = state.with(read.partial, read.origin, options.threads.get())?;
     let stored = state.profile(options)?;
     Ok((stored, state))
 }
@@ -160,11 +164,16 @@ fn rows_of(
     };
     let layout = Layout::new(&schema, decimal_comma, options.memory_bytes, options.sample_rows, size_bytes);
     before.map_or(Ok(()), |state| state.expects(&layout, reader.recipe().format.name()))?;
-    let run = Run::new(reader.into_blocks(), &layout, options, size_bytes, step);
+    let blocks = reader.into_blocks();
+    let may_be_single = blocks.is_typed() || size_bytes <= SINGLE_BYTES;
+    let run = Run { before: before.map(State::partial), ..Run::new(blocks, &layout, options, size_bytes, step) };
     let computed = thread::scope(|scope| {
         let computed = digest.map_or_else(|| Some(scope.spawn(|| digest_of(path, options))), |_| None);
-        let others: Vec<_> = (1..options.threads.get()).map(|_| scope.spawn(|| run.work())).collect();
-        run.work();
+        let threads = options.threads.get();
+        let shared = threads > 1 && may_be_single && run.is_single();
+        let others = if shared { 1..1 } else { 1..threads };
+        let others: Vec<_> = others.map(|_| scope.spawn(|| run.work(1))).collect();
+        run.work(if shared { threads } else { 1 });
         others.into_iter().for_each(joined);
         computed.map(joined).transpose()
     });
@@ -202,6 +211,8 @@ pub(crate) fn digest_of(path: &Path, options: &Options) -> Result<Digest, Error>
 /// Threads that share the blocks of a file.
 struct Run<'a> {
     layout: &'a Layout,
+    /// What the rows follow.
+    before: Option<&'a Partial>,
     options: &'a Options,
     size_bytes: u64,
     blocks: Mutex<Supply>,
@@ -213,6 +224,8 @@ struct Run<'a> {
 /// Where blocks come from, until one fails.
 struct Supply {
     blocks: Blocks,
+    /// Blocks that were taken already, to see whether there are several.
+    ready: VecDeque<Block>,
     /// The failure of the first block that failed, by its number, so that it does not depend on who was faster.
     failed: Option<(u64, Error)>,
     given: u64,
@@ -221,14 +234,16 @@ struct Supply {
 impl<'a> Run<'a> {
     fn new(blocks: Blocks, layout: &'a Layout, options: &'a Options, size_bytes: u64, step: Step) -> Self {
         let seen = Progress { read_bytes: 0, size_bytes, rows: step.rows };
-        let blocks = Mutex::new(Supply { blocks, failed: None, given: 0 });
-        Self { layout, options, size_bytes, blocks, tree: Tree::default(), seen: Mutex::new(seen), step }
+        let blocks = Mutex::new(Supply { blocks, ready: VecDeque::new(), failed: None, given: 0 });
+        let (tree, seen) = (Tree::default(), Mutex::new(seen));
+        Self { layout, before: None, options, size_bytes, blocks, tree, seen, step }
     }
 
-    fn work(&self) {
+    /// Reads blocks until none is left, each on as many threads.
+    fn work(&self, threads: usize) {
         while let Some(block) = self.next() {
             let (number, read_bytes) = (block.number(), block.read_bytes());
-            match self.read(block, number) {
+            match self.read(block, number, threads) {
                 Ok(partial) => {
                     self.tell(read_bytes, partial.row_count);
                     self.tree.complete(number, partial, |ours, theirs| ours.merge(theirs));
@@ -240,28 +255,27 @@ impl<'a> Run<'a> {
 
     fn next(&self) -> Option<Block> {
         let mut supply = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
-        if supply.failed.is_some() {
-            return None;
-        }
         if self.options.cancel.is_cancelled() {
             supply.fail(u64::MAX, table::Error::Cancelled.into());
             return None;
         }
-        match supply.blocks.next() {
-            Ok(block) => {
-                supply.given += 1;
-                block
-            }
-            Err(error) => {
-                let number = supply.given;
-                supply.fail(number, error.into());
-                None
-            }
-        }
+        // A failure behind these blocks does not keep them from failing first.
+        supply.ready.pop_front().or_else(|| supply.next())
     }
 
-    fn read(&self, block: Block, number: u64) -> Result<Partial, Error> {
-        let mut builder = Builder::new(self.layout, number);
+    /// Tells whether all rows are in one block, which several threads may share then, column by column.
+    fn is_single(&self) -> bool {
+        let mut supply = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+        while supply.ready.len() < 2
+            && let Some(block) = supply.next()
+        {
+            supply.ready.push_back(block);
+        }
+        supply.ready.len() == 1
+    }
+
+    fn read(&self, block: Block, number: u64, threads: usize) -> Result<Partial, Error> {
+        let mut builder = Builder::new(self.layout, number).on(threads).beside(self.before);
         let end = block.read(&mut |batch| {
             if self.options.cancel.is_cancelled() {
                 return Err(table::Error::Cancelled.into());
@@ -301,6 +315,23 @@ impl<'a> Run<'a> {
 }
 
 impl Supply {
+    /// The next block of the file; nothing after the last one, or after a failure.
+    fn next(&mut self) -> Option<Block> {
+        if self.failed.is_some() {
+            return None;
+        }
+        match self.blocks.next() {
+            Ok(block) => {
+                self.given += u64::from(block.is_some());
+                block
+            }
+            Err(error) => {
+                self.fail(self.given, error.into());
+                None
+            }
+        }
+    }
+
     fn fail(&mut self, number: u64, error: Error) {
         if self.failed.as_ref().is_none_or(|(first, _)| number < *first) {
             self.failed = Some((number, error));

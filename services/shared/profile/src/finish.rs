@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::keys;
 use crate::options::Options;
 use crate::partial::{Layout, Partial};
-use crate::place;
+use crate::place::{self, Extent};
 use crate::semantic::{self, Finding};
 use crate::spatial::{Axis, Pair};
 use crate::summary::Summary;
@@ -51,7 +51,21 @@ pub(crate) fn profile(
     let mut columns = Vec::with_capacity(partial.columns.len());
     let mut value_sketches = Vec::new();
     let mut meanings = Vec::with_capacity(partial.columns.len());
-    for finished in every(partial.columns.len(), options, |index| finish_column(layout, partial, index, options))? {
+    // What points fill takes as long as several columns, so that comes first.
+    let pairs = partial.pairs.len();
+    let work = |index: usize| match index.checked_sub(pairs) {
+        None => Done::Pair(partial.pairs[index].coverage.finish()),
+        Some(column) => Done::Column(Box::new(finish_column(layout, partial, column, options))),
+    };
+    let mut extents = Vec::with_capacity(pairs);
+    for done in every(pairs + partial.columns.len(), options, work)? {
+        let finished = match done {
+            Done::Column(finished) => finished,
+            Done::Pair(extent) => {
+                extents.push(extent);
+                continue;
+            }
+        };
         warnings.extend(finished.warnings);
         temporal_coverage.extend(finished.coverage);
         columns.push(finished.profile);
@@ -61,7 +75,7 @@ pub(crate) fn profile(
     temporal_coverage.extend(partial.splits.iter().filter_map(|split| split.coverage(&layout.names)));
     let spatial_coverage = recognise_places(layout, partial, &mut columns);
     columns.iter_mut().zip(meanings).for_each(|(column, findings)| semantic::describe(column, findings));
-    let space_coverage = space_coverage(layout, partial, &columns);
+    let space_coverage = space_coverage(layout, partial, extents, &columns);
     let single = if let [origin] = origins { Some(*origin) } else { None };
     let mut table = TableProfile {
         name: String::new(),
@@ -86,6 +100,12 @@ pub(crate) fn profile(
     };
     table.unpivot = wide::unpivot(&table);
     Ok(StoredProfile { table: Some(table), columns, value_sketches, ..StoredProfile::default() })
+}
+
+/// A column, or what the points of a pair of columns fill.
+enum Done {
+    Column(Box<Finished>),
+    Pair(Option<Extent>),
 }
 
 /// A column whose rows are all known.
@@ -149,13 +169,21 @@ pub(crate) fn joined<T>(handle: ScopedJoinHandle<'_, T>) -> T {
 }
 
 /// What each pair of coordinates covers, then each column of places.
-fn space_coverage(layout: &Layout, partial: &Partial, columns: &[ColumnProfile]) -> Vec<SpaceCoverage> {
+fn space_coverage(
+    layout: &Layout,
+    partial: &Partial,
+    extents: Vec<Option<Extent>>,
+    columns: &[ColumnProfile],
+) -> Vec<SpaceCoverage> {
     let is = |index: usize, axis: SemanticType| columns[index].semantic_types().any(|meaning| meaning == axis);
     let is_pair =
-        |pair: &&Pair| is(pair.latitude, SemanticType::Latitude) && is(pair.longitude, SemanticType::Longitude);
+        |pair: &Pair| is(pair.latitude, SemanticType::Latitude) && is(pair.longitude, SemanticType::Longitude);
     let name = |index: usize| layout.names[index].as_str();
-    let of_pair = |pair: &Pair| place::of_pair(name(pair.latitude), name(pair.longitude), &pair.coverage);
-    partial.pairs.iter().filter(is_pair).filter_map(of_pair).chain(place::of_columns(columns)).collect()
+    let pairs = partial.pairs.iter().zip(extents).filter(|(pair, _)| is_pair(pair));
+    let of_pair = |(pair, extent): (&Pair, Option<Extent>)| {
+        extent.map(|extent| place::of_pair(name(pair.latitude), name(pair.longitude), extent))
+    };
+    pairs.filter_map(of_pair).chain(place::of_columns(columns)).collect()
 }
 
 /// Marks latitudes and longitudes, and finds the box of the pair with the most points.

@@ -53,6 +53,7 @@ mod split;
 mod spread;
 mod state;
 mod summary;
+mod threads;
 mod time;
 mod tokens;
 mod tree;

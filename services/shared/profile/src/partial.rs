@@ -15,9 +15,11 @@ use crate::column::{Column, Form};
 use crate::correlate::{Keyed, Wanted};
 use crate::error::Error;
 use crate::native;
-use crate::rows::{Rows, Scratch};
+use crate::place::Coverage;
+use crate::rows::{RowHashes, Rows, Scratch};
 use crate::spatial::{self, Named, Pair};
 use crate::split::{self, Split};
+use crate::threads::side_by_side;
 
 /// How much text and how many cells the whole sample may hold: it travels in one message.
 const SAMPLE_BYTES: usize = 1 << 20;
@@ -131,6 +133,7 @@ pub(crate) struct Builder<'a> {
     paired: Vec<bool>,
     /// The rows of a batch whose keys are wanted, of each column.
     wanted: Vec<Wanted>,
+    threads: usize,
 }
 
 impl<'a> Builder<'a> {
@@ -145,46 +148,82 @@ impl<'a> Builder<'a> {
         partial.splits.iter().flat_map(Split::columns).for_each(|column| paired[column] = true);
         let numbers = vec![Vec::new(); paired.len()];
         let wanted = paired.iter().map(|_| Wanted::default()).collect();
-        Self { layout, part, partial, scratch: Scratch::default(), numbers, paired, wanted }
+        Self { layout, part, partial, scratch: Scratch::default(), numbers, paired, wanted, threads: 1 }
+    }
+
+    /// The same with the columns divided among as many threads.
+    pub(crate) fn on(self, threads: usize) -> Self {
+        Self { threads, ..self }
+    }
+
+    /// The same for rows that will be merged into `earlier`, and no others.
+    pub(crate) fn beside(mut self, earlier: Option<&Partial>) -> Self {
+        let earlier = earlier.into_iter().flat_map(|earlier| &earlier.pairs);
+        for (pair, earlier) in self.partial.pairs.iter_mut().zip(earlier) {
+            pair.coverage = Coverage::beside(&earlier.coverage);
+        }
+        self
     }
 
     /// Takes the next rows.
     pub(crate) fn add(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        if self.threads > 1 {
+            self.add_columns_apart(batch)?;
+        } else {
+            self.add_columns(batch)?;
+        }
+        let partial = &mut self.partial;
+        partial.splits.iter_mut().for_each(|split| split.add_all(&self.numbers));
+        partial.keyed.add(&self.wanted, &self.numbers);
+        sample(&mut partial.sample, batch, self.part, partial.row_count, self.layout.cell_bytes)?;
+        partial.row_count += batch.num_rows() as u64;
+        Ok(())
+    }
+
+    fn add_columns(&mut self, batch: &RecordBatch) -> Result<(), Error> {
         let partial = &mut self.partial;
         self.scratch.begin(batch.num_rows(), batch.num_columns());
         for (index, array) in batch.columns().iter().enumerate() {
-            let column = &mut partial.columns[index];
             let mut rows = self.scratch.of_column(index);
+            let column = &mut partial.columns[index];
             rows.wanted = partial.keyed.begin(index, column.form(), &mut self.wanted[index]);
-            let numbers = &mut self.numbers[index];
-            numbers.clear();
-            // Whether a column of text has numbers shows in its first rows, mostly.
-            let likely = column.has_numbers() || partial.row_count == 0;
             let keyed = partial.keyed.wants_numbers(index);
-            let asked = self.paired[index] || keyed && likely;
-            let numbers = asked.then_some(numbers);
-            if matches!(column.form(), Form::Native(_)) {
-                native::add(column, array, partial.row_count, &mut rows, numbers).map_err(table::Error::Arrow)?;
-            } else {
-                let texts = as_text(array)?;
-                column.add_texts(texts.as_string(), partial.row_count, &mut rows, numbers);
-                if let Form::Text { decimal_comma } = column.form()
-                    && keyed
-                    && !asked
-                    && column.has_numbers()
-                {
-                    self.numbers[index] = numbers_of(texts.as_string::<i32>().iter(), decimal_comma);
-                }
-            }
+            let into = Target { column, numbers: &mut self.numbers[index], paired: self.paired[index], keyed };
+            add_column(into, array, partial.row_count, &mut rows)?;
         }
         for pair in &mut partial.pairs {
             pair.add_all(&self.numbers[pair.latitude], &self.numbers[pair.longitude]);
         }
-        partial.splits.iter_mut().for_each(|split| split.add_all(&self.numbers));
-        partial.keyed.add(&self.wanted, &self.numbers);
         partial.rows.add(&self.scratch);
-        sample(&mut partial.sample, batch, self.part, partial.row_count, self.layout.cell_bytes)?;
-        partial.row_count += batch.num_rows() as u64;
+        Ok(())
+    }
+
+    /// The same on several threads: each column keeps its hashes to itself, and rows are hashed once all have theirs.
+    fn add_columns_apart(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        let partial = &mut self.partial;
+        let first_row = partial.row_count;
+        let mut outcomes: Vec<Result<(), Error>> = batch.columns().iter().map(|_| Ok(())).collect();
+        let rows = self.scratch.begin_apart(batch.num_rows(), batch.num_columns());
+        let columns =
+            partial.columns.iter_mut().zip(&mut self.numbers).zip(&self.paired).zip(&mut self.wanted).zip(rows);
+        let targets = columns.enumerate().map(|(index, ((((column, numbers), paired), wanted), mut rows))| {
+            rows.wanted = partial.keyed.begin(index, column.form(), wanted);
+            let keyed = partial.keyed.wants_numbers(index);
+            (Target { column, numbers, paired: *paired, keyed }, rows)
+        });
+        let targets = targets.zip(batch.columns()).zip(&mut outcomes).collect();
+        side_by_side(self.threads, targets, |(((into, mut rows), array), outcome)| {
+            *outcome = add_column(into, array, first_row, &mut rows);
+        });
+        outcomes.into_iter().collect::<Result<(), Error>>()?;
+        self.scratch.join();
+        let (scratch, numbers) = (&self.scratch, &self.numbers);
+        let rest = std::iter::once(Rest::Rows(&mut partial.rows));
+        let rest = rest.chain(partial.pairs.iter_mut().map(Rest::Pair)).collect();
+        side_by_side(self.threads, rest, |rest| match rest {
+            Rest::Rows(rows) => rows.add(scratch),
+            Rest::Pair(pair) => pair.add_all(&numbers[pair.latitude], &numbers[pair.longitude]),
+        });
         Ok(())
     }
 
@@ -214,9 +253,14 @@ impl Partial {
 
     /// Takes the rows of a run that follows this one.
     pub(crate) fn merge(&mut self, other: Self) {
-        for (ours, theirs) in self.columns.iter_mut().zip(other.columns) {
-            ours.merge(theirs, self.row_count);
-        }
+        self.merge_on(1, other);
+    }
+
+    /// The same on as many threads.
+    pub(crate) fn merge_on(&mut self, threads: usize, other: Self) {
+        let rows_before = self.row_count;
+        let columns = self.columns.iter_mut().zip(other.columns).collect();
+        side_by_side(threads, columns, |(ours, theirs): (&mut Column, Column)| ours.merge(theirs, rows_before));
         for (ours, theirs) in self.pairs.iter_mut().zip(&other.pairs) {
             ours.merge(theirs);
         }
@@ -290,6 +334,42 @@ pub(crate) fn add_warnings(earlier: &mut Vec<ProfileWarning>, later: Vec<Profile
             None => earlier.push(warning),
         }
     }
+}
+
+/// What takes the cells of several columns.
+enum Rest<'a> {
+    Rows(&'a mut Rows),
+    Pair(&'a mut Pair),
+}
+
+/// Where a column of a batch goes.
+struct Target<'a> {
+    column: &'a mut Column,
+    numbers: &'a mut Vec<f64>,
+    /// Whether its numbers belong with those of other columns.
+    paired: bool,
+    /// Whether its numbers are wanted beside keys, if it has any.
+    keyed: bool,
+}
+
+fn add_column(into: Target<'_>, array: &ArrayRef, first_row: u64, rows: &mut RowHashes<'_>) -> Result<(), Error> {
+    let Target { column, numbers, paired, keyed } = into;
+    numbers.clear();
+    // Whether a column of text has numbers shows in its first rows, mostly.
+    let asked = paired || keyed && (first_row == 0 || column.has_numbers());
+    if matches!(column.form(), Form::Native(_)) {
+        return Ok(native::add(column, array, first_row, rows, asked.then_some(numbers)).map_err(table::Error::Arrow)?);
+    }
+    let texts = as_text(array)?;
+    column.add_texts(texts.as_string(), first_row, rows, asked.then_some(&mut *numbers));
+    if let Form::Text { decimal_comma } = column.form()
+        && keyed
+        && !asked
+        && column.has_numbers()
+    {
+        *numbers = numbers_of(texts.as_string::<i32>().iter(), decimal_comma);
+    }
+    Ok(())
 }
 
 /// A column as text; cells that came as text stay as they are.

@@ -19,6 +19,8 @@ pub(crate) struct RowHashes<'a> {
     normal: &'a mut [u64],
     /// The column's own hashes, where it is looked at in pairs.
     own: Option<&'a mut Vec<u64>>,
+    /// The column's own hashes of normalised values, where the rows are hashed later.
+    own_normal: Option<&'a mut Vec<u64>>,
     /// The rows whose keys are wanted, where the column may be a key.
     pub(crate) wanted: Option<&'a mut Wanted>,
 }
@@ -26,11 +28,14 @@ pub(crate) struct RowHashes<'a> {
 impl RowHashes<'_> {
     /// Takes the hash of a cell, and that of its normalised value.
     pub(crate) fn add(&mut self, row: usize, exact: u64, normal: u64) {
-        self.exact[row] = (self.exact[row] ^ exact).wrapping_mul(STEP).rotate_left(29);
-        self.normal[row] = (self.normal[row] ^ normal).wrapping_mul(STEP).rotate_left(29);
         if let Some(own) = &mut self.own {
             own.push(exact);
         }
+        if let Some(own) = &mut self.own_normal {
+            return own.push(normal);
+        }
+        self.exact[row] = step(self.exact[row], exact);
+        self.normal[row] = step(self.normal[row], normal);
     }
 
     /// Takes a cell that may be a key.
@@ -40,6 +45,11 @@ impl RowHashes<'_> {
             wanted.offer(row, cell);
         }
     }
+}
+
+/// The hash of a row with one more cell.
+fn step(row: u64, cell: u64) -> u64 {
+    (row ^ cell).wrapping_mul(STEP).rotate_left(29)
 }
 
 /// Samples of distinct rows and of distinct pairs of cells, with how often each occurs.
@@ -59,6 +69,7 @@ pub(crate) struct Scratch {
     exact: Vec<u64>,
     normal: Vec<u64>,
     own: Vec<Vec<u64>>,
+    own_normal: Vec<Vec<u64>>,
 }
 
 impl Scratch {
@@ -72,9 +83,38 @@ impl Scratch {
         self.own.iter_mut().for_each(Vec::clear);
     }
 
+    /// Begins a batch whose columns come in any order; gives where the cells of each go. Rows are hashed by [`join`].
+    ///
+    /// [`join`]: Scratch::join
+    pub(crate) fn begin_apart(&mut self, rows: usize, columns: usize) -> impl Iterator<Item = RowHashes<'_>> {
+        self.begin(rows, 0);
+        for own in [&mut self.own, &mut self.own_normal] {
+            own.resize(columns, Vec::new());
+            own.iter_mut().for_each(Vec::clear);
+        }
+        let each = self.own.iter_mut().zip(&mut self.own_normal);
+        each.map(|(own, own_normal)| RowHashes {
+            exact: &mut [],
+            normal: &mut [],
+            own: Some(own),
+            own_normal: Some(own_normal),
+            wanted: None,
+        })
+    }
+
+    /// Hashes the rows of a batch that was begun apart, column after column.
+    pub(crate) fn join(&mut self) {
+        for (rows, columns) in [(&mut self.exact, &self.own), (&mut self.normal, &self.own_normal)] {
+            for column in columns {
+                rows.iter_mut().zip(column).for_each(|(row, cell)| *row = step(*row, *cell));
+            }
+        }
+    }
+
     /// Where the cells of a column go.
     pub(crate) fn of_column(&mut self, column: usize) -> RowHashes<'_> {
-        RowHashes { exact: &mut self.exact, normal: &mut self.normal, own: self.own.get_mut(column), wanted: None }
+        let (exact, normal) = (&mut self.exact, &mut self.normal);
+        RowHashes { exact, normal, own: self.own.get_mut(column), own_normal: None, wanted: None }
     }
 }
 

@@ -18,9 +18,12 @@ pub(crate) struct Spread {
     /// The first and the last instant.
     pub(crate) micros: Option<(i64, i64)>,
     pending: Vec<f64>,
+    /// Nobody asks for ranks: the numbers themselves tell them.
+    unranked: bool,
 }
 
 impl Spread {
+    /// Ranks by a sketch of this size; without them where it is 0.
     pub(crate) fn new(ranks: usize) -> Self {
         Self {
             moments: Moments::default(),
@@ -29,6 +32,7 @@ impl Spread {
             exact: Exact::default(),
             micros: None,
             pending: Vec::new(),
+            unranked: ranks == 0,
         }
     }
 
@@ -71,7 +75,9 @@ impl Spread {
     fn take(&mut self, number: f64, count: u64) {
         if count > 2 {
             self.moments.add(number, count);
-            self.quantiles.add(number, count);
+            if !self.unranked {
+                self.quantiles.add(number, count);
+            }
             return;
         }
         for _ in 0..count {
@@ -85,7 +91,9 @@ impl Spread {
     /// Sums up what waits.
     pub(crate) fn settle(&mut self) {
         self.moments.add_all(&self.pending);
-        self.quantiles.add_all(&self.pending);
+        if !self.unranked {
+            self.quantiles.add_all(&self.pending);
+        }
         self.pending.clear();
     }
 
@@ -123,6 +131,7 @@ impl Spread {
             exact: Exact::decode(from)?,
             micros: from.optional(|from| Ok((from.signed()?, from.signed()?)))?,
             pending: Vec::new(),
+            unranked: false,
         })
     }
 }

@@ -52,14 +52,19 @@ impl State {
         Err(Error::OtherColumns { expected, found })
     }
 
+    /// What was remembered of the rows.
+    pub(crate) fn partial(&self) -> &Partial {
+        &self.partial
+    }
+
     /// The names of the columns, where the rows before had a header to take them from.
     pub(crate) fn header(&self) -> Option<&[String]> {
         self.recipe.header.then_some(self.layout.names.as_slice())
     }
 
     /// This state with rows that follow, which it [`expects`](State::expects).
-    pub(crate) fn with(mut self, partial: Partial, origin: Origin) -> Result<Self, Error> {
-        self.partial.merge(partial);
+    pub(crate) fn with(mut self, partial: Partial, origin: Origin, threads: usize) -> Result<Self, Error> {
+        self.partial.merge_on(threads, partial);
         self.origins.push(origin);
         if self.origins.len() > MOST_PARTS { Err(Error::TooManyParts) } else { Ok(self) }
     }

@@ -49,7 +49,7 @@ impl<'a> Summary<'a> {
 
     fn exact(column: &'a Column) -> Self {
         // Quantiles come from the cells themselves.
-        let mut figures = Figures::new(8);
+        let mut figures = Figures::new(0);
         let mut sample = DistinctSample::new(Budget::SAMPLE);
         let is_text = !matches!(column.form(), Form::Native(_));
         let mut distinct = 0;

@@ -140,6 +140,42 @@ fn the_number_of_threads_leaves_no_trace() {
     assert_eq!((keys[0].columns.as_slice(), keys[0].exact), (["id".to_owned()].as_slice(), true));
 }
 
+/// Rows that fit in one block, of several batches: threads share them by columns.
+fn one_block(rows: std::ops::Range<u64>) -> String {
+    let mut text = "id,latitude,longitude,year,month,town,price\n".to_owned();
+    for row in rows {
+        let mixed = row.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+        let (latitude, longitude) = (mixed % 9_000, mixed % 17_000);
+        let (year, month) = (2000 + mixed % 20, 1 + mixed % 12);
+        writeln!(
+            text,
+            "{row},{}.{:03},{}.5,{year},{month},Town {},{}.25",
+            latitude / 100,
+            latitude % 1_000,
+            longitude / 100,
+            mixed % 7_000,
+            mixed % 50_000
+        )
+        .unwrap();
+    }
+    text
+}
+
+#[test]
+fn threads_that_share_a_block_or_an_append_leave_no_trace() {
+    let on = |threads: usize| {
+        let options = Options { threads: NonZeroUsize::new(threads).unwrap(), ..Options::default() };
+        let (whole, state) = with_state(&one_block(0..20_000), &options);
+        let before = state.encode();
+        let (stored, state) = appended(state, &one_block(20_000..30_000), &options).unwrap();
+        (whole, before, stored, state.encode())
+    };
+    let one = on(1);
+    assert!(one == on(2) && one == on(3));
+    let table = one.2.table.unwrap();
+    assert_eq!((table.row_count, table.space_coverage.len()), (30_000, 1));
+}
+
 #[test]
 fn rows_are_appended_to_a_profile() {
     let options = Options::default();

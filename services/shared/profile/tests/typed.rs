@@ -1,5 +1,6 @@
 //! Files that declare types: the declared type stands, and the figures are those of the values.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -9,7 +10,8 @@ use arrow::array::{
 use arrow::datatypes::Int32Type;
 use millrace_profile::{Hint, Options, profile};
 use parquet::arrow::ArrowWriter;
-use proto::profiling::v1::{StoredProfile, StructuralType};
+use parquet::file::properties::WriterProperties;
+use proto::profiling::v1::{ColumnProfile, StoredProfile, StructuralType};
 use testkit::temp_dir;
 
 fn of(columns: Vec<(&str, ArrayRef)>) -> StoredProfile {
@@ -61,4 +63,45 @@ fn declared_types_stand() {
     assert_eq!(column("word").top_values[0].value, "x");
     assert!(stored.columns.iter().all(|column| column.misfit_count == 0));
     assert_eq!(stored.table.unwrap().temporal_coverage.len(), 3);
+}
+
+/// Rows of texts that repeat, texts that do not, and numbers.
+fn rows(rows: std::ops::Range<u64>) -> RecordBatch {
+    let mixed = |row: u64| row.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+    let towns = rows.clone().map(|row| (row % 11 > 0).then(|| format!("Town {}", mixed(row) % 300)));
+    let notes = rows.clone().map(|row| Some(format!("{row} is {:x}", mixed(row))));
+    let prices = rows.clone().map(|row| (row % 7 > 0).then(|| (mixed(row) % 90_000) as f64 / 100.0));
+    let columns: Vec<(&str, ArrayRef, bool)> = vec![
+        ("town", Arc::new(towns.collect::<StringArray>()), true),
+        ("note", Arc::new(notes.collect::<StringArray>()), true),
+        ("price", Arc::new(prices.collect::<Float64Array>()), true),
+        ("row", Arc::new(rows.map(|row| row as i64).collect::<Int64Array>()), true),
+    ];
+    RecordBatch::try_from_iter_with_nullable(columns).unwrap()
+}
+
+#[test]
+fn dictionaries_and_threads_leave_no_trace() {
+    let folder = temp_dir();
+    let columns = |dictionary: bool, groups: u64, threads: usize| -> Vec<ColumnProfile> {
+        let path = folder.path().join(format!("{dictionary}-{groups}.parquet"));
+        let properties = WriterProperties::builder().set_dictionary_enabled(dictionary).build();
+        let file = std::fs::File::create(&path).unwrap();
+        let mut writer = ArrowWriter::try_new(file, rows(0..1).schema(), Some(properties)).unwrap();
+        for group in 0..groups {
+            writer.write(&rows(group * 20_000 / groups..(group + 1) * 20_000 / groups)).unwrap();
+            writer.flush().unwrap();
+        }
+        writer.close().unwrap();
+        let options = Options { threads: NonZeroUsize::new(threads).unwrap(), ..Options::default() };
+        profile(&path, &Hint::default(), &options).unwrap().columns
+    };
+    for groups in [1, 3] {
+        let plain = columns(false, groups, 1);
+        assert_eq!(plain[0].distinct_count.unwrap().value, 300.0);
+        assert_eq!(plain[3].structural_type(), StructuralType::Integer);
+        for (dictionary, threads) in [(false, 2), (true, 1), (true, 2)] {
+            assert!(plain == columns(dictionary, groups, threads), "{dictionary} {groups} {threads}");
+        }
+    }
 }

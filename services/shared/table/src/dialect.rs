@@ -1,5 +1,6 @@
 //! How the fields of a text file are told apart.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::limits::Hint;
@@ -37,7 +38,8 @@ impl Dialect {
 
 /// Guesses the dialect from the beginning of the text; `whole` tells that there is no more than that.
 pub(crate) fn sniff(head: &str, whole: bool, hint: &Hint) -> Option<Dialect> {
-    let mut trials: Vec<Trial> = DELIMITERS.iter().map(|delimiter| Trial::new(head, whole, *delimiter, true)).collect();
+    let mut trials: Vec<Trial<'_>> =
+        DELIMITERS.iter().map(|delimiter| Trial::new(head, whole, *delimiter, true)).collect();
     if head.contains('"') {
         // Stray quotes swallow what follows: without them the fields must line up clearly better.
         let unquoted = DELIMITERS.iter().map(|delimiter| Trial::new(head, whole, *delimiter, false));
@@ -61,18 +63,18 @@ pub(crate) fn sniff_rows(head: &str, whole: bool, width: usize) -> Option<Dialec
     (!trial.records.is_empty()).then(|| Dialect { width: found.width.max(width), ..found })
 }
 
-struct Trial {
+struct Trial<'a> {
     delimiter: u8,
     quoting: bool,
-    records: Vec<Vec<String>>,
+    records: Vec<Vec<Cow<'a, str>>>,
     width: usize,
     preamble: usize,
     /// How well the rows line up; 0 when the delimiter does not divide them.
     score: f64,
 }
 
-impl Trial {
-    fn new(head: &str, whole: bool, delimiter: u8, quoting: bool) -> Self {
+impl<'a> Trial<'a> {
+    fn new(head: &'a str, whole: bool, delimiter: u8, quoting: bool) -> Self {
         let records = parse(head, whole, Separators { delimiter, quoting });
         let mut trial = Self { delimiter, quoting, records, width: 1, preamble: 0, score: 0.0 };
         trial.line_up();
@@ -99,7 +101,7 @@ impl Trial {
 
     /// A title and its like: lines with one field above rows of three and more, or with a comment sign.
     fn skip_preamble(&mut self) {
-        let title = |record: &&Vec<String>| {
+        let title = |record: &&Vec<Cow<'_, str>>| {
             record.len() == 1 && (self.width > 2 || record[0].starts_with('#')) && !record[0].is_empty()
         };
         let count = self.records.iter().take(PREAMBLE + 1).take_while(title).count();
@@ -129,13 +131,13 @@ impl Trial {
 }
 
 /// Splits the beginning of a text; a last record that may go on is left out, unless it is the only one.
-fn parse(head: &str, whole: bool, separators: Separators) -> Vec<Vec<String>> {
+fn parse(head: &str, whole: bool, separators: Separators) -> Vec<Vec<Cow<'_, str>>> {
     let text = head.as_bytes();
     let mut records = Records::new(text, 0, separators);
     let (mut all, mut fields) = (Vec::new(), 0);
     while all.len() < RECORDS && fields < FIELDS {
         let mut cells = Vec::new();
-        let Some(span) = records.next(|field| cells.push(field.text(text))) else { break };
+        let Some(span) = records.next(|field| cells.push(field.text_in(text))) else { break };
         if span.end == text.len() && !whole && !all.is_empty() {
             break;
         }
@@ -146,7 +148,7 @@ fn parse(head: &str, whole: bool, separators: Separators) -> Vec<Vec<String>> {
 }
 
 /// Tells whether the first record names the columns: it differs from what stands below.
-fn has_header(records: &[Vec<String>]) -> bool {
+fn has_header(records: &[Vec<Cow<'_, str>>]) -> bool {
     let Some((first, rows)) = records.split_first() else { return false };
     let mut votes = 0;
     for (index, name) in first.iter().enumerate() {

@@ -149,8 +149,13 @@ impl Opening<'_> {
         if json {
             return self.json(known);
         }
-        let sample = if known.encoding == UTF_8 { sample } else { decode(head, known.encoding) };
-        refuse_implausible(&sample)?;
+        let sample = if known.encoding == UTF_8 {
+            sample
+        } else {
+            let sample = decode(head, known.encoding);
+            refuse_implausible(&sample)?;
+            sample
+        };
         refuse_undecodable(&sample)?;
         let dialect = dialect::sniff(&sample, self.whole, self.hint).ok_or(Error::Empty)?;
         let starts = (dialect.width == 1).then(|| fixed_width::find(&sample, self.whole)).flatten();
@@ -310,18 +315,17 @@ fn refuse_implausible(sample: &str) -> Result<(), Error> {
     if sample.contains('\0') {
         return Err(Error::NotATable { found: "binary data" });
     }
-    let (mut total, mut odd) = (0u64, 0u64);
-    for character in sample.chars() {
-        total += 1;
-        odd += u64::from(character.is_control() && !matches!(character, '\t' | '\n' | '\r' | '\u{c}'));
-    }
-    if odd * 50 > total { Err(Error::NotATable { found: "binary data" }) } else { Ok(()) }
+    let is_odd = |byte: u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r' | b'\x0c');
+    let mut odd = sample.bytes().filter(|byte| is_odd(*byte)).count();
+    // U+0080 to U+009F.
+    odd += sample.as_bytes().windows(2).filter(|pair| pair[0] == 0xc2 && pair[1] < 0xa0).count();
+    if odd * 50 > sample.chars().count() { Err(Error::NotATable { found: "binary data" }) } else { Ok(()) }
 }
 
 /// Text of which a quarter did not decode is none.
 fn refuse_undecodable(sample: &str) -> Result<(), Error> {
-    let (total, lost) = (sample.chars().count(), sample.matches('\u{fffd}').count());
-    if lost * 4 > total { Err(Error::NotATable { found: "binary data" }) } else { Ok(()) }
+    let lost = sample.matches('\u{fffd}').count();
+    if lost > 0 && lost * 4 > sample.chars().count() { Err(Error::NotATable { found: "binary data" }) } else { Ok(()) }
 }
 
 /// Tells whether text begins as JSON does; a header of CSV may begin with a bracket, too.

@@ -3,6 +3,8 @@
 //! The rules are those of RFC 4180, read leniently: a quote opens a field only at its beginning, what follows the
 //! closing quote belongs to the field as it stands, a line ends with `\n`, `\r` or both, and empty lines are no records.
 
+use std::borrow::Cow;
+
 use memchr::{memchr, memchr2, memrchr2};
 
 use crate::marks::Marks;
@@ -70,13 +72,18 @@ impl Field {
 
     /// Its text.
     pub(crate) fn text(self, source: &[u8]) -> String {
+        self.text_in(source).into_owned()
+    }
+
+    /// Its text, which is not copied unless it has quotes to be freed of.
+    pub(crate) fn text_in(self, source: &[u8]) -> Cow<'_, str> {
         let raw = &source[self.range()];
         if !self.is_quoted() {
-            return String::from_utf8_lossy(raw).into_owned();
+            return String::from_utf8_lossy(raw);
         }
         let mut text = Vec::with_capacity(raw.len());
         unquote(raw, &mut text);
-        String::from_utf8_lossy(&text).into_owned()
+        Cow::Owned(String::from_utf8_lossy(&text).into_owned())
     }
 }
 

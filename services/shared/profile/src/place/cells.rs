@@ -106,13 +106,27 @@ impl Grid {
     }
 
     fn coarsen(&mut self) {
-        while self.cells.len() > MOST
-            && let Some(coarser) = self.resolution.pred()
+        let mut coarse = self.resolution;
+        let mut left = self.cells.len();
+        while left > MOST
+            && let Some(coarser) = coarse.pred()
         {
-            self.lattice.coarsen(self.resolution, coarser);
-            let Self { resolution, cells, .. } = self.at(coarser);
+            coarse = coarser;
+            left = self.count_at(coarse);
+        }
+        if coarse != self.resolution {
+            self.lattice.coarsen(self.resolution, coarse);
+            let Self { resolution, cells, .. } = self.at(coarse);
             (self.resolution, self.cells) = (resolution, cells);
         }
+    }
+
+    /// How many coarser cells there would be. An index begins with that of the parent, so those of one parent follow
+    /// each other.
+    fn count_at(&self, resolution: Resolution) -> usize {
+        let mut parents: Vec<CellIndex> = self.cells.keys().filter_map(|cell| cell.parent(resolution)).collect();
+        parents.dedup();
+        parents.len()
     }
 
     /// The same points in coarser cells.

@@ -106,6 +106,12 @@ impl Coverage {
         self.hull.add(position);
     }
 
+    /// No points yet, of a coverage that will be merged into `earlier`. Its grid begins as coarse as that one, because
+    /// the grid of both together is no finer.
+    pub(crate) fn beside(earlier: &Self) -> Self {
+        Self { grid: Grid::new(earlier.grid.resolution, BTreeMap::new()), ..Self::default() }
+    }
+
     /// Takes all points of another coverage: the result is that of one that had taken both's points, in any order.
     pub fn merge(&mut self, other: &Self) {
         self.points += other.points;
@@ -291,6 +297,11 @@ mod tests {
             let whole = of(&points);
             prop_assert_eq!(&forth, &whole);
             prop_assert_eq!(&back, &whole);
+            let mut beside = of(first);
+            let mut later = Coverage::beside(&beside);
+            second.iter().for_each(|(latitude, longitude)| later.add(*latitude, *longitude));
+            beside.merge(&later);
+            prop_assert_eq!(&beside, &whole);
             prop_assert_eq!(Coverage::decode(&whole.encode()), Some(whole));
         }
 

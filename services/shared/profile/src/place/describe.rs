@@ -13,12 +13,11 @@ use crate::semantic::{country_of, region_of};
 /// Regions beyond these are counted only.
 const REGIONS: usize = 100;
 
-/// The coverage of a pair of columns; nothing when it holds no point.
-pub(crate) fn of_pair(latitudes: &str, longitudes: &str, coverage: &Coverage) -> Option<SpaceCoverage> {
-    let extent = coverage.finish()?;
+/// The coverage of a pair of columns whose points fill this.
+pub(crate) fn of_pair(latitudes: &str, longitudes: &str, extent: Extent) -> SpaceCoverage {
     let columns = vec![latitudes.to_owned(), longitudes.to_owned()];
     let value_count = signed(extent.points + extent.outside);
-    Some(SpaceCoverage { columns, value_count, ..message(SemanticType::Latitude, extent) })
+    SpaceCoverage { columns, value_count, ..message(SemanticType::Latitude, extent) }
 }
 
 /// The coverage of each column that holds places in single cells, from the values that its profile kept.

@@ -8,6 +8,7 @@
 //! Source: the H3 specification (h3geo.org): faces and their axes, gnomonic projection, aperture 7.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
 use h3o::{CellIndex, LatLng, Resolution};
@@ -63,9 +64,27 @@ type Point = (u8, i32, i32);
 /// Finds cells, and remembers which point of the lattice is which cell.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lattice {
-    cells: HashMap<u64, CellIndex>,
+    cells: HashMap<u64, CellIndex, BuildHasherDefault<Mixed>>,
     /// The face of the position before.
     face: usize,
+}
+
+/// The hash of a point's key.
+#[derive(Debug, Clone, Default)]
+struct Mixed(u64);
+
+impl Hasher for Mixed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = sketch::hash(bytes);
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = sketch::mix(key);
+    }
 }
 
 impl Lattice {

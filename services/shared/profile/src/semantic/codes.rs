@@ -86,6 +86,9 @@ pub(super) fn iata(cell: &Cell<'_>) -> bool {
 
 /// A listed media type, or any of a registered top-level type; parameters may follow.
 pub(super) fn mime(cell: &Cell<'_>) -> bool {
+    if !cell.text.contains('/') {
+        return false;
+    }
     const TOP: [&str; 10] =
         ["application", "audio", "example", "font", "haptics", "image", "message", "model", "multipart", "text"];
     let media = cell.text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -101,6 +104,9 @@ pub(super) fn nuts(cell: &Cell<'_>) -> bool {
 
 /// Four or six digits, or longer national numbers whose first six are listed; dots may stand between.
 pub(super) fn hs(cell: &Cell<'_>) -> bool {
+    if !cell.bytes().iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b' ')) {
+        return false;
+    }
     let digits: String = cell.text.chars().filter(|c| !matches!(c, '.' | ' ')).collect();
     let fits = matches!(digits.len(), 4 | 6 | 8 | 10) && digits.bytes().all(|byte| byte.is_ascii_digit());
     fits && holds(&HS, &digits[..digits.len().min(6)])

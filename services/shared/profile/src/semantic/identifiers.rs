@@ -179,6 +179,10 @@ const VAT: &str = "AT8-9 BE9-10 BG9-10 CY8-9 CZ8-10 DE9-9 DK8-8 EE9-9 EL9-9 ES7-
     IE7-9 IT11-11 LT9-12 LU8-8 LV11-11 MT8-8 NL10-12 PL10-10 PT9-9 RO2-10 SE12-12 SI8-8 SK10-10 XI9-12";
 
 pub(super) fn vat_number(cell: &Cell<'_>) -> bool {
+    let mut left = cell.bytes().iter().filter(|byte| !matches!(byte, b' ' | b'.' | b'-')).enumerate();
+    if !left.all(|(index, byte)| index < 15 && byte.is_ascii()) {
+        return false;
+    }
     let plain: String = cell.text.chars().filter(|c| !matches!(c, ' ' | '.' | '-')).collect();
     if plain.len() < 4 || plain.len() > 15 || !plain.is_ascii() {
         return false;

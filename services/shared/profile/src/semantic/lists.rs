@@ -2,25 +2,81 @@
 //!
 //! Each file is plain text, one entry a line in byte order, after a comment that names its source.
 
-use std::collections::HashSet;
+use std::ops::Deref;
 use std::sync::LazyLock;
 
 use super::fold::fold;
 
 /// Some words, to be looked up.
-pub(super) type Words = LazyLock<HashSet<&'static str>>;
+pub(super) type Words = LazyLock<Listed>;
 
 /// The words of a text, which spaces divide.
-pub(super) fn words(text: &'static str) -> HashSet<&'static str> {
-    text.split_whitespace().collect()
+pub(super) fn words(text: &'static str) -> Listed {
+    Listed::new(text.split_whitespace().collect())
 }
 
 /// A list of codes or names, in byte order.
-pub(super) type List = LazyLock<Vec<&'static str>>;
+pub(super) type List = LazyLock<Listed>;
+
+/// Entries, fewer than 65,536, in the order in which they were given, each found by its hash at the first look.
+pub(super) struct Listed {
+    entries: Vec<&'static str>,
+    /// The upper half of an entry's hash of 32 bits, and one more than its place; 0 where there is none.
+    slots: Vec<u32>,
+}
+
+impl Listed {
+    fn new(entries: Vec<&'static str>) -> Self {
+        debug_assert!(entries.len() < 1 << 16);
+        let mut slots = vec![0; (entries.len() * 2).next_power_of_two()];
+        let mask = slots.len() - 1;
+        for (place, entry) in entries.iter().enumerate() {
+            let (mut slot, tag) = start(entry);
+            while slots[slot & mask] != 0 {
+                slot += 1;
+            }
+            slots[slot & mask] = tag | (place as u32 + 1);
+        }
+        Self { entries, slots }
+    }
+
+    /// Tells whether this is an entry.
+    pub(super) fn contains(&self, entry: &str) -> bool {
+        let mask = self.slots.len() - 1;
+        let (mut slot, tag) = start(entry);
+        loop {
+            let found = self.slots[slot & mask];
+            if found == 0 {
+                return false;
+            }
+            if found & TAG == tag && self.entries[(found & !TAG) as usize - 1] == entry {
+                return true;
+            }
+            slot += 1;
+        }
+    }
+}
+
+/// The bits of a slot that come from the hash.
+const TAG: u32 = 0xffff_0000;
+
+/// Where an entry is looked for first, and the bits of its hash that stand there.
+fn start(entry: &str) -> (usize, u32) {
+    let hash = sketch::hash(entry.as_bytes());
+    ((hash >> 32) as usize, hash as u32 & TAG)
+}
+
+impl Deref for Listed {
+    type Target = [&'static str];
+
+    fn deref(&self) -> &[&'static str] {
+        &self.entries
+    }
+}
 
 macro_rules! lists {
     ($($name:ident = $file:literal;)*) => {
-        $(pub(super) static $name: List = LazyLock::new(|| lines(include_str!(concat!("lists/", $file))));)*
+        $(pub(super) static $name: List = LazyLock::new(|| Listed::new(lines(include_str!(concat!("lists/", $file)))));)*
 
         #[cfg(test)]
         fn all() -> Vec<(&'static str, Vec<&'static str>)> {
@@ -75,7 +131,7 @@ pub(super) static COUNTRY_NAMES: List = LazyLock::new(|| {
     let mut names: Vec<&str> = COUNTRIES.iter().flat_map(|line| line.split('|').skip(4)).collect();
     names.sort_unstable();
     names.dedup();
-    names
+    Listed::new(names)
 });
 
 /// Countries by folded name and by code in capitals, in order.
@@ -111,18 +167,18 @@ pub(crate) fn country_of(value: &str) -> Option<&'static str> {
 }
 
 pub(super) fn holds(list: &List, entry: &str) -> bool {
-    list.binary_search(&entry).is_ok()
+    list.contains(entry)
 }
 
 fn lines(text: &'static str) -> Vec<&'static str> {
     text.lines().filter(|line| !line.starts_with("# ") && !line.is_empty()).collect()
 }
 
-fn column(list: &List, index: usize) -> Vec<&'static str> {
+fn column(list: &List, index: usize) -> Listed {
     let mut entries: Vec<&str> = list.iter().filter_map(|line| line.split('|').nth(index)).collect();
     entries.sort_unstable();
     entries.dedup();
-    entries
+    Listed::new(entries)
 }
 
 #[cfg(test)]
@@ -134,6 +190,17 @@ mod tests {
         for (file, list) in all() {
             assert!(list.len() > 50 && list.is_sorted_by(|a, b| a < b), "{file}");
         }
+    }
+
+    #[test]
+    fn every_entry_is_found_and_nothing_else() {
+        for (file, list) in all() {
+            let listed = Listed::new(list.clone());
+            assert!(list.iter().all(|entry| listed.contains(entry)), "{file}");
+            let near = list.iter().map(|entry| format!("{entry}x"));
+            assert!(near.into_iter().all(|near| listed.contains(&near) == list.contains(&near.as_str())), "{file}");
+        }
+        assert!(!words("").contains("") && !words("a").contains(""));
     }
 
     #[test]

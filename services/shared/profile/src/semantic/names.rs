@@ -82,18 +82,14 @@ static TRADES: Words = LazyLock::new(|| {
     )
 });
 
+const FAR_EASTERN_FORMS: [&str; 7] = ["株式会社", "有限会社", "合同会社", "有限公司", "(주)", "주식회사", "유한회사"];
+
 /// A legal form, a word for a trade, or names joined as in a firm.
 pub(super) fn company(cell: &Cell<'_>) -> bool {
     let text = cell.text;
     let long = text.len() > 100 || text.bytes().filter(u8::is_ascii_digit).count() > 4;
     !long && (is_company(cell.folded()) || is_firm(text))
-        || text.contains("株式会社")
-        || text.contains("有限会社")
-        || text.contains("合同会社")
-        || text.contains("有限公司")
-        || text.contains("(주)")
-        || text.contains("주식회사")
-        || text.contains("유한회사")
+        || !text.is_ascii() && FAR_EASTERN_FORMS.iter().any(|form| text.contains(form))
 }
 
 fn is_company(folded: &str) -> bool {

@@ -83,6 +83,11 @@ fn phone_digits(text: &str) -> Option<String> {
 
 /// Seven to twelve digits in groups, an area code in parentheses or a leading zero, an extension perhaps.
 pub(super) fn phone_national(cell: &Cell<'_>) -> bool {
+    // No letters but those that mark an extension.
+    let is_other = |byte: &u8| byte.is_ascii_alphabetic() && !matches!(byte, b'e' | b'x' | b't');
+    if cell.bytes().iter().any(is_other) {
+        return false;
+    }
     let mut text = cell.text;
     for mark in [" ext. ", " ext ", "ext", " x", "x"] {
         if let Some((number, extension)) = text.split_once(mark)

@@ -19,9 +19,12 @@ pub(super) fn free_text(shape: &Shape, cells: &[Cell<'_>], name: &Name, findings
         return None;
     }
     let is_prose = |cell: &Cell<'_>| words(cell.text) >= 4.0;
-    let tally = Tally::of(cells, is_prose);
     let words = cells.iter().map(|cell| words(cell.text)).sum::<f64>() / cells.len() as f64;
-    if words < 4.5 || tally.distinct_share() < 0.6 {
+    if words < 4.5 {
+        return None;
+    }
+    let tally = Tally::of(cells, is_prose);
+    if tally.distinct_share() < 0.6 {
         return None;
     }
     let language = language(cells);
@@ -42,13 +45,27 @@ pub(super) fn free_text(shape: &Shape, cells: &[Cell<'_>], name: &Name, findings
 
 /// Words of a text; in scripts without spaces two characters count as one.
 fn words(text: &str) -> f64 {
-    let spaced = text.split_whitespace().filter(|word| word.chars().any(char::is_alphabetic)).count();
     if text.is_ascii() {
-        return spaced as f64;
+        return ascii_words(text) as f64;
     }
+    let spaced = text.split_whitespace().filter(|word| word.chars().any(char::is_alphabetic)).count();
     let ideographs =
         text.chars().filter(|c| matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{e00}'..='\u{e7f}'));
     spaced as f64 + ideographs.count() as f64 / 2.0
+}
+
+/// Words with a letter.
+fn ascii_words(text: &str) -> usize {
+    let (mut words, mut counted) = (0, false);
+    for byte in text.bytes() {
+        if byte.is_ascii_alphabetic() {
+            words += usize::from(!counted);
+            counted = true;
+        } else if matches!(byte, b' ' | b'\t'..=b'\r') {
+            counted = false;
+        }
+    }
+    words
 }
 
 fn language(cells: &[Cell<'_>]) -> Option<&'static str> {

@@ -79,6 +79,11 @@ pub(super) fn is_grouped(text: &str) -> bool {
         return false;
     }
     let bare = text.bytes().all(|byte| byte.is_ascii_digit());
+    // One point among digits divides a fraction.
+    let mut marks = text.bytes().filter(|byte| !byte.is_ascii_digit());
+    if marks.next() == Some(b'.') && marks.next().is_none() {
+        return false;
+    }
     const MARKS: [char; 7] = [',', '.', ' ', '\'', '’', '\u{a0}', '\u{202f}'];
     let marks = if text.is_ascii() { &MARKS[..4] } else { &MARKS[..] };
     text.starts_with(|c: char| c.is_ascii_digit())

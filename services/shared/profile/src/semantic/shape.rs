@@ -49,8 +49,8 @@ impl Shape {
             structural: view.structural,
             present: view.present,
             complete: cells.len() as f64 >= view.distinct,
-            mean_words: mean(&|cell| cell.text.split_whitespace().count()),
-            mean_chars: mean(&|cell| cell.text.chars().count()),
+            mean_words: mean(&|cell| words(cell.text)),
+            mean_chars: mean(&|cell| characters(cell.text)),
             core: core.len(),
             distinct: view.distinct.max(count),
             fixed_width: is_fixed_width(cells),
@@ -181,8 +181,14 @@ fn wholes(core: &[&Cell<'_>]) -> Vec<u64> {
 /// Whether nine tenths of the values are degrees of one scale.
 fn is_scale(core: &[&Cell<'_>]) -> bool {
     let mut degrees = [0; SCALES.len()];
+    let mut none = 0;
     for cell in core {
         let scales = scales_of(cell);
+        none += usize::from(scales == 0);
+        // Too many are degrees of no scale at all, whatever follows.
+        if none * 10 > core.len() {
+            return false;
+        }
         degrees.iter_mut().enumerate().for_each(|(place, count)| *count += (scales >> place & 1) as usize);
     }
     degrees.iter().any(|count| count * 10 >= core.len() * 9)
@@ -191,6 +197,26 @@ fn is_scale(core: &[&Cell<'_>]) -> bool {
 fn is_pair(core: &[&Cell<'_>], (yes, no): &(&str, &str)) -> bool {
     let has = |answer: &str| core.iter().any(|cell| cell.folded() == answer);
     core.len() <= 6 && has(yes) && has(no) && core.iter().all(|cell| cell.folded() == *yes || cell.folded() == *no)
+}
+
+/// How many words white space divides a text into.
+fn words(text: &str) -> usize {
+    if !text.is_ascii() {
+        return text.split_whitespace().count();
+    }
+    let is_space = |byte: u8| matches!(byte, b' ' | b'\t'..=b'\r');
+    let mut before = true;
+    let starts = text.bytes().filter(|byte| {
+        let space = is_space(*byte);
+        let starts = before && !space;
+        before = space;
+        starts
+    });
+    starts.count()
+}
+
+fn characters(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.chars().count() }
 }
 
 fn is_fixed_width(cells: &[Cell<'_>]) -> bool {
@@ -222,6 +248,19 @@ impl Numbers {
             low: kept[0].0,
             high: kept[kept.len() - 1].0,
             mean: kept.iter().map(|(value, _)| value).sum::<f64>() / count,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn words_are_those_of_the_standard_library(text in "[\\x00-\\x7f]{0,20}|[ -~é\u{85}\u{2003}]{0,20}") {
+            prop_assert_eq!(super::words(&text), text.split_whitespace().count());
+            prop_assert_eq!(super::characters(&text), text.chars().count());
         }
     }
 }

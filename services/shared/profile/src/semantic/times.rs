@@ -9,6 +9,12 @@ pub(super) fn year(cell: &Cell<'_>) -> bool {
 
 /// `Q3`, `2024Q3`, `2024-Q3`, `Q3 2024`, `3Q24`, `3. Quartal 2024`, `T3 2024`.
 pub(super) fn quarter(cell: &Cell<'_>) -> bool {
+    // Letters and digits alone are left of a quarter, twelve at most: the longest mark, one digit, four of the year.
+    let is_mark = |byte: &u8| matches!(byte, b' ' | b'-' | b'/' | b'.' | b'_' | b'\'' | b':');
+    let mut left = cell.bytes().iter().filter(|byte| !is_mark(byte)).enumerate();
+    if !left.all(|(index, byte)| index < 12 && byte.is_ascii_alphanumeric()) {
+        return false;
+    }
     let text = cell.text.to_ascii_uppercase();
     let bare: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '/' | '.' | '_' | '\'' | ':')).collect();
     let bare = bare.replace("QUARTER", "Q").replace("QUARTAL", "Q").replace("QTR", "Q");
@@ -59,6 +65,9 @@ fn is_year(word: &str) -> bool {
 
 /// `2024-W05`, `2024W05`, `2024-W05-3`, `W05`, `KW 5`.
 pub(super) fn iso_week(cell: &Cell<'_>) -> bool {
+    if !cell.bytes().iter().any(|byte| matches!(byte, b'w' | b'W')) {
+        return false;
+    }
     let text = cell.text.to_ascii_uppercase();
     let Some((year, rest)) = text.split_once('W') else { return false };
     let year = year.trim_end_matches(['-', ' ', 'K']);
@@ -97,6 +106,9 @@ pub(super) fn epoch_microseconds(cell: &Cell<'_>) -> bool {
 
 /// `FY2024`, `FY24`, `FY 2023/24`, `2023/24`, `2023-24`.
 pub(super) fn fiscal_year(cell: &Cell<'_>) -> bool {
+    if !cell.bytes().last().is_some_and(u8::is_ascii_digit) {
+        return false;
+    }
     let text = cell.text.to_ascii_uppercase();
     let (labelled, rest) = match ["FY", "GJ", "SY", "AY"].iter().find_map(|label| text.strip_prefix(label)) {
         Some(rest) => (true, rest.trim_start_matches([' ', '-', '\''])),
@@ -118,6 +130,11 @@ fn is_next(first: &str, second: &str) -> bool {
 
 /// `1999-2004`, `1999–2004`, `1999 - 2004`, `1999 to 2004`, `since` left out.
 pub(super) fn year_range(cell: &Cell<'_>) -> bool {
+    // A year begins and another ends it.
+    let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    if !is_digit(cell.bytes().first()) || !is_digit(cell.bytes().last()) {
+        return false;
+    }
     let parts: Vec<&str> = cell.text.split(['-', '–', '—', '/']).map(str::trim).collect();
     let (first, second) = match parts.as_slice() {
         [first, second] => (*first, *second),
