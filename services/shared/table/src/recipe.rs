@@ -61,6 +61,29 @@ impl From<Book> for Format {
 }
 
 impl Format {
+    /// All of them.
+    pub const ALL: [Self; 19] = [
+        Self::Csv,
+        Self::Tsv,
+        Self::Json,
+        Self::JsonLines,
+        Self::FixedWidth,
+        Self::Shapefile,
+        Self::Dbf,
+        Self::GeoJson,
+        Self::Parquet,
+        Self::Arrow,
+        Self::ArrowStream,
+        Self::Avro,
+        Self::Orc,
+        Self::Stata,
+        Self::Sqlite,
+        Self::Xlsx,
+        Self::Xlsb,
+        Self::Ods,
+        Self::Xls,
+    ];
+
     /// Its name in recipes: `csv`, `tsv`, `fixed-width`, `json`, `jsonl`, `geojson`, `parquet`, `arrow`, `arrow-stream`, `avro`, `orc`,
     /// `stata`, `sqlite`, `xlsx`, `xlsb`, `ods`, `xls`, `shapefile` or `dbf`.
     pub fn name(self) -> &'static str {

@@ -5,6 +5,7 @@ use prost::Message;
 use proto::catalog::v1 as pb;
 use proto::profiling::v1::StructuralType;
 use rpc::{BadRequest, Violations};
+use table::Format;
 use types::{Digest, Malformed, TenantName};
 
 use super::{checked, source};
@@ -15,7 +16,6 @@ const MAX_QUERY: usize = 1_000;
 const MAX_ENTRIES: usize = 100;
 const DEFAULT_RESULTS: usize = 20;
 const MAX_RESULTS: i32 = 100;
-const FORMATS: [&str; 5] = ["csv", "tsv", "json", "jsonl", "parquet"];
 
 /// What a search asks for.
 pub fn search(mut request: pb::SearchDatasetsRequest) -> Result<(TenantName, Search), BadRequest> {
@@ -55,8 +55,9 @@ fn filter(bad: &mut Violations, filter: pb::SearchFilter, parent: Option<&Tenant
         bad.check(!text.is_empty(), format!("filter.sources[{at}]"), "must not be empty");
     }
     for (at, format) in filter.formats.iter().enumerate() {
-        let known = FORMATS.contains(&format.as_str());
-        bad.check(known, format!("filter.formats[{at}]"), format!("must be one of {}", FORMATS.join(", ")));
+        let known = Format::ALL.map(Format::name);
+        let message = || format!("must be one of {}", known.join(", "));
+        bad.check(known.contains(&format.as_str()), format!("filter.formats[{at}]"), message());
     }
     let columns = filter.columns.into_iter().enumerate();
     Filter {
@@ -121,7 +122,7 @@ mod tests {
             query: "x".repeat(1001),
             filter: Some(pb::SearchFilter {
                 sources: vec!["s".to_owned()],
-                formats: vec!["csv".to_owned(), "doc".to_owned()],
+                formats: vec!["orc".to_owned(), "doc".to_owned()],
                 columns: vec![pb::ColumnFilter::default()],
                 rows: Some(pb::Int64Range { min: Some(2), max: Some(1) }),
                 max_age: Some(prost_types::Duration { seconds: -1, nanos: 0 }),
