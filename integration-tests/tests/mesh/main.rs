@@ -24,6 +24,7 @@ mod retraction;
 mod seeing;
 mod sources;
 mod starts;
+mod tables;
 mod tenants;
 mod traces;
 mod watches;

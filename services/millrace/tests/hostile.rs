@@ -12,8 +12,8 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
-use profile::{CancelFlag, Error, Hint, Isolation, Options};
-use testkit::{hostile, temp_dir};
+use profile::{CancelFlag, Error, Hint, Isolation, Most, Options};
+use testkit::{archive, hostile, temp_dir};
 use types::{ByteSize, ErrorKind, Fault};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_millrace");
@@ -99,6 +99,46 @@ fn a_child_gives_the_same_profile_and_the_same_state() {
     let (_, state) = profile::profile_with_state(&path, &hint, &options).unwrap();
     let (ours, _) = profile::append(state, &path, &hint, &options).unwrap();
     assert!(theirs == ours && ours.table.unwrap().row_count == 60_000);
+}
+
+const MOST: Most = Most { tables: 100, profile_bytes: usize::MAX };
+
+#[test]
+fn every_table_from_a_child_is_as_in_this_process() {
+    let folder = temp_dir();
+    let book = archive::workbook(&[("One", "a,b\n1,x\n2,y"), ("Two", "c\n7\n8\n9"), ("Three", "d\n1")]);
+    let parquet = numbers(1_000);
+    let files: [(&str, &[u8]); 3] = [("a.csv", b"x,w\n1,2\n"), ("b.parquet", &parquet[..500]), ("c.parquet", &parquet)];
+    for bytes in [book, archive::zip(&files)] {
+        let path = file(&folder, &bytes);
+        let every = |options: &Options| profile::profile_every(&path, &Hint::default(), options, MOST, true).unwrap().0;
+        let theirs = every(&isolated(ByteSize::mib(256)));
+        assert!(theirs == every(&Options::default()));
+        assert_eq!(theirs.table.unwrap().file_table_count, 3);
+    }
+}
+
+#[test]
+fn a_table_whose_parser_dies_harms_no_other() {
+    let folder = temp_dir();
+    let (whole, deep) = (numbers(1_000), hostile::parquet_of_deep_nesting(300_000));
+    let lying = hostile::parquet_of_lying_length();
+    let files: [(&str, &[u8]); 4] =
+        [("a.parquet", &whole), ("b.parquet", &deep), ("c.parquet", &whole), ("d.parquet", &lying)];
+    let path = file(&folder, &archive::zip(&files));
+    let isolated = isolated(ByteSize::mib(256));
+    let (profile, _) = profile::profile_every(&path, &Hint::default(), &isolated, MOST, true).unwrap();
+    let table = profile.table.unwrap();
+    let told = table.file_tables.iter().map(|one| one.error.as_ref().map_or("", |error| error.reason.as_str()));
+    assert_eq!(told.collect::<Vec<_>>(), ["", "PARSER_CRASHED", "", "MEMORY_LIMIT"]);
+    assert_eq!(table.file_tables.iter().map(|one| one.row_count).collect::<Vec<_>>(), [1_000, 0, 1_000, 0]);
+
+    // After three of them the rest is not tried.
+    let files: Vec<_> =
+        ["a", "b", "c", "d"].into_iter().map(|name| (name, deep.as_slice())).chain([("e", &whole[..])]).collect();
+    let path = file(&folder, &archive::zip(&files));
+    let error = profile::profile_every(&path, &Hint::default(), &isolated, MOST, true).unwrap_err();
+    assert_eq!(error.reason(), "PARSER_CRASHED");
 }
 
 #[test]
