@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::keys;
 use crate::options::Options;
 use crate::partial::{Layout, Partial};
-use crate::place::{self, Extent};
+use crate::place::{self, Extent, Values};
 use crate::semantic::{self, Finding};
 use crate::spatial::{Axis, Pair};
 use crate::summary::Summary;
@@ -51,6 +51,7 @@ pub(crate) fn profile(
     let mut columns = Vec::with_capacity(partial.columns.len());
     let mut value_sketches = Vec::new();
     let mut meanings = Vec::with_capacity(partial.columns.len());
+    let mut places = Vec::new();
     // What points fill takes as long as several columns, so that comes first.
     let pairs = partial.pairs.len();
     let work = |index: usize| match index.checked_sub(pairs) {
@@ -71,11 +72,12 @@ pub(crate) fn profile(
         columns.push(finished.profile);
         value_sketches.extend(finished.value_sketch);
         meanings.push(finished.findings);
+        places.push(finished.places);
     }
     temporal_coverage.extend(partial.splits.iter().filter_map(|split| split.coverage(&layout.names)));
     let spatial_coverage = recognise_places(layout, partial, &mut columns);
     columns.iter_mut().zip(meanings).for_each(|(column, findings)| semantic::describe(column, findings));
-    let space_coverage = space_coverage(layout, partial, extents, &columns);
+    let space_coverage = space_coverage(layout, partial, extents, &columns, places);
     let single = if let [origin] = origins { Some(*origin) } else { None };
     let mut table = TableProfile {
         name: String::new(),
@@ -114,6 +116,8 @@ struct Finished {
     coverage: Option<TemporalCoverage>,
     warnings: Vec<ProfileWarning>,
     findings: Vec<Finding>,
+    /// What the column covers on the globe, if the first finding is its meaning.
+    places: Option<SpaceCoverage>,
     value_sketch: Option<ValueSketch>,
 }
 
@@ -127,10 +131,14 @@ fn finish_column(layout: &Layout, partial: &Partial, index: usize, options: &Opt
     let Described { profile, spectrum } = describe::column(index, name, &summary, &decision, layout.names.len());
     let entries = summary.sample.entries();
     let sample: Vec<(&str, u64)> = entries.iter().map(|(_, count, text)| (*text, *count)).collect();
+    let findings = semantic::findings(&profile, &sample);
+    let meaning = semantic::meaning(&findings);
+    let values = || Values::of(&summary, &profile.top_values);
     Finished {
+        places: meaning.and_then(|meaning| place::of_column(name, meaning, values)),
         coverage: time::coverage(name, &decision, &summary, spectrum.as_ref()),
         warnings: column_warnings(name, &summary, &decision),
-        findings: semantic::findings(&profile, &sample),
+        findings,
         value_sketch: options.value_sketches.then(|| value_sketch(&summary.sample)),
         profile,
     }
@@ -174,6 +182,7 @@ fn space_coverage(
     partial: &Partial,
     extents: Vec<Option<Extent>>,
     columns: &[ColumnProfile],
+    places: Vec<Option<SpaceCoverage>>,
 ) -> Vec<SpaceCoverage> {
     let is = |index: usize, axis: SemanticType| columns[index].semantic_types().any(|meaning| meaning == axis);
     let is_pair =
@@ -183,7 +192,10 @@ fn space_coverage(
     let of_pair = |(pair, extent): (&Pair, Option<Extent>)| {
         extent.map(|extent| place::of_pair(name(pair.latitude), name(pair.longitude), extent))
     };
-    pairs.filter_map(of_pair).chain(place::of_columns(columns)).collect()
+    // A column of a pair means what the pair tells.
+    let places = places.into_iter().enumerate().filter_map(|(index, places)| Some((index, places?)));
+    let alone = places.filter(|(index, places)| is(*index, places.semantic_type())).map(|(_, places)| places);
+    pairs.filter_map(of_pair).chain(alone).collect()
 }
 
 /// Marks latitudes and longitudes, and finds the box of the pair with the most points.

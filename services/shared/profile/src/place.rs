@@ -17,9 +17,12 @@ pub(crate) mod gazetteer;
 mod hull;
 mod lattice;
 mod shapes;
+mod values;
 
 pub use coverage::{Cluster, Coverage, Extent, Level, Region};
-pub(crate) use describe::{of_columns, of_pair};
+pub(crate) use describe::{of_column, of_pair};
+pub(crate) use values::Values;
+
 pub use gazetteer::{Town, distance_metres, named, nearest};
 
 /// A position in ten millionths of a degree.

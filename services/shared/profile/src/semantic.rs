@@ -40,7 +40,7 @@ mod words;
 use proto::profiling::v1::{PersonalData, SemanticType, StructuralType};
 
 use cell::Cell;
-pub(crate) use describe::{describe, findings};
+pub(crate) use describe::{describe, findings, meaning};
 pub(crate) use fold::fold;
 use kinds::{KINDS, Kind};
 pub(crate) use lists::country_of;

@@ -142,6 +142,13 @@ impl<'a> Summary<'a> {
         strays
     }
 
+    /// Every value with its count, where all are known.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (Cow<'_, str>, u64)> {
+        let tokens = self.tokens_kept.iter().flatten().map(|(token, count)| (Cow::Borrowed(token.as_ref()), *count));
+        let cells = self.column.cells().iter().filter(|(cell, _)| is_value(cell));
+        cells.map(|(cell, kept)| (self.column.text(cell, kept), cell.count)).chain(tokens)
+    }
+
     /// How often each value occurs, where all are known.
     pub(crate) fn counts(&self) -> impl Iterator<Item = u64> {
         let tokens = self.tokens_kept.is_some();

@@ -46,6 +46,37 @@ fn every_kind_of_place_column_is_covered() {
     assert_eq!((countries.point_count, countries.region_count, countries.regions[0].point_count), (0, 2, 12));
 }
 
+/// Points in single cells, all different: seven of ten around Paris, the others around Sydney.
+fn points(rows: u32) -> TableProfile {
+    let mut text = "location,row\n".to_owned();
+    for row in 0..rows {
+        let (lat, lon) = if row % 10 < 7 { (48.85, 2.35) } else { (-33.87, 151.2) };
+        let place = f64::from(row) * 1e-6;
+        writeln!(text, "\"{:.6}, {:.6}\",{row}", lat + place, lon - place).unwrap();
+    }
+    table(&text)
+}
+
+#[test]
+fn places_in_single_cells_rest_on_every_value_or_on_a_sample() {
+    let few = points(3_000);
+    let coverage = covered(&few, "location");
+    assert_eq!((coverage.value_count, coverage.point_count, coverage.share_error), (3_000, 3_000, 0.0));
+    assert_eq!(coverage.clusters.iter().map(|cluster| cluster.point_count).max(), Some(2_100));
+    let many = points(30_000);
+    let coverage = covered(&many, "location");
+    assert!((1_024..1_100).contains(&coverage.value_count), "{}", coverage.value_count);
+    assert!(coverage.share_error > 0.02 && coverage.share_error < 0.05, "{}", coverage.share_error);
+    let near = |count: i64, truth: f64| (count as f64 / 30_000.0 - truth).abs() <= 3.0 * coverage.share_error;
+    assert!(near(coverage.point_count, 1.0), "{}", coverage.point_count);
+    let of = |country: &str| {
+        let regions = coverage.regions.iter().filter(|region| region.country_code == country);
+        regions.map(|region| region.point_count).sum::<i64>()
+    };
+    assert!((of("FR") as f64 / coverage.point_count as f64 - 0.7).abs() <= coverage.share_error, "{coverage:?}");
+    assert!(near(of("AU"), 0.3), "{coverage:?}");
+}
+
 #[test]
 fn the_gazetteer_answers_by_name_and_by_place() {
     let town = place::named("Zürich").unwrap();

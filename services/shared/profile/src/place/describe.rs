@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use proto::profiling::v1::{
-    ColumnProfile, GeoPoint, SemanticType, SpaceCell, SpaceCluster, SpaceCoverage, SpaceLevel, SpaceRegion,
-};
+use proto::profiling::v1::{GeoPoint, SemanticType, SpaceCell, SpaceCluster, SpaceCoverage, SpaceLevel, SpaceRegion};
 
 use super::shapes::{self, Point};
-use super::{Coverage, Extent, Region};
+use super::{Coverage, Extent, Region, Values};
 use crate::semantic::{country_of, region_of};
 
 /// Regions beyond these are counted only.
@@ -20,20 +18,23 @@ pub(crate) fn of_pair(latitudes: &str, longitudes: &str, extent: Extent) -> Spac
     SpaceCoverage { columns, value_count, ..message(SemanticType::Latitude, extent) }
 }
 
-/// The coverage of each column that holds places in single cells, from the values that its profile kept.
-pub(crate) fn of_columns(columns: &[ColumnProfile]) -> Vec<SpaceCoverage> {
-    columns.iter().filter_map(of_column).collect()
-}
-
-fn of_column(column: &ColumnProfile) -> Option<SpaceCoverage> {
-    let meaning = column.semantic_types().find(|meaning| holds_places(*meaning))?;
-    let values = column.top_values.iter();
-    let values = values.map(|top| (top.value.as_str(), u64::try_from(top.count).unwrap_or(0)));
+/// The coverage of a column that holds places in single cells, if this is what it means.
+pub(crate) fn of_column<'a>(
+    column: &str,
+    meaning: SemanticType,
+    values: impl FnOnce() -> Values<'a>,
+) -> Option<SpaceCoverage> {
+    if !holds_places(meaning) {
+        return None;
+    }
+    let values = values();
+    let weighted = values.weighted.iter().map(|(text, count)| (text.as_ref(), *count));
     let found = match points_of(meaning) {
-        Some(points) => by_points(meaning, values, points),
-        None => by_country(meaning, values),
+        Some(points) => by_points(meaning, weighted, points),
+        None => by_country(meaning, weighted),
     };
-    found.map(|coverage| SpaceCoverage { columns: vec![column.column.clone()], ..coverage })
+    let (value_count, share_error) = (signed(values.cells), values.share_error);
+    found.map(|coverage| SpaceCoverage { columns: vec![column.to_owned()], value_count, share_error, ..coverage })
 }
 
 fn holds_places(meaning: SemanticType) -> bool {
@@ -71,23 +72,21 @@ fn by_points<'a>(
     points: fn(&str) -> Vec<Point>,
 ) -> Option<SpaceCoverage> {
     let mut coverage = Coverage::default();
-    let (mut total, mut unknown) = (0, 0);
+    let mut unknown = 0;
     for (value, count) in values {
         let points = points(value);
-        total += count;
         unknown += if points.is_empty() { count } else { 0 };
         points.into_iter().for_each(|(latitude, longitude)| coverage.add_many(latitude, longitude, count));
     }
     let extent = coverage.finish()?;
-    Some(SpaceCoverage { value_count: signed(total), unknown_count: signed(unknown), ..message(meaning, extent) })
+    Some(SpaceCoverage { unknown_count: signed(unknown), ..message(meaning, extent) })
 }
 
 /// Names and codes of countries and regions have no point; they count by themselves.
 fn by_country<'a>(meaning: SemanticType, values: impl Iterator<Item = (&'a str, u64)>) -> Option<SpaceCoverage> {
     let mut counts: BTreeMap<(String, String), u64> = BTreeMap::new();
-    let (mut total, mut unknown) = (0, 0);
+    let mut unknown = 0;
     for (value, count) in values {
-        total += count;
         let found = match meaning {
             SemanticType::Region | SemanticType::UsState => region_of(value),
             _ => country_of(value).map(|country| (country.to_owned(), String::new())),
@@ -104,7 +103,6 @@ fn by_country<'a>(meaning: SemanticType, values: impl Iterator<Item = (&'a str, 
     debug_assert!(first.points > 0);
     Some(SpaceCoverage {
         semantic_type: meaning.into(),
-        value_count: signed(total),
         unknown_count: signed(unknown),
         region_count: whole(regions.len()),
         regions: regions.into_iter().take(REGIONS).map(region).collect(),
@@ -129,6 +127,7 @@ fn message(meaning: SemanticType, extent: Extent) -> SpaceCoverage {
         point_count: signed(extent.points),
         outside_count: signed(extent.outside),
         value_count: 0,
+        share_error: 0.0,
         unknown_count: 0,
         r#box: Some(extent.bounds.into()),
         width_metres: extent.width_metres,

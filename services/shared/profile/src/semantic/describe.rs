@@ -1,6 +1,6 @@
 //! From the profile of a column to the view that recognition reads, and back.
 
-use proto::profiling::v1::{ColumnProfile, SemanticFinding, StructuralType};
+use proto::profiling::v1::{ColumnProfile, SemanticFinding, SemanticType, StructuralType};
 
 use super::{ColumnView, Finding, Numbers, recognise};
 
@@ -22,13 +22,18 @@ pub(crate) fn findings(column: &ColumnProfile, sample: &[(&str, u64)]) -> Vec<Fi
     })
 }
 
+/// The meaning that counts as recognised.
+pub(crate) fn meaning(findings: &[Finding]) -> Option<SemanticType> {
+    let first = findings.first().filter(|finding| finding.confidence >= RECOGNISED);
+    first.map(|first| first.semantic_type)
+}
+
 /// Puts into a profile what its values may mean. What a pair of columns told already stays as it is.
 pub(crate) fn describe(column: &mut ColumnProfile, findings: Vec<Finding>) {
-    let first = findings.first().filter(|finding| finding.confidence >= RECOGNISED);
-    if let Some(first) = first.map(|first| i32::from(first.semantic_type))
+    if let Some(meaning) = meaning(&findings)
         && column.semantic_types.is_empty()
     {
-        column.semantic_types.push(first);
+        column.semantic_types.push(meaning.into());
     }
     column.semantic_findings = findings.into_iter().map(SemanticFinding::from).collect();
 }
