@@ -54,7 +54,7 @@ pub(crate) fn profile_every(
     wants_state: bool,
 ) -> Result<(StoredProfile, Option<State>), Error> {
     let several = match every(path, hint, options, wants_state)? {
-        Every::One(profile, state) => return Ok((*profile, state)),
+        Every::One(one) => return Ok(*one),
         Every::Several(several) => several,
     };
     let mut gathered = Gathered::new(several.listed(), most);
@@ -66,7 +66,7 @@ pub(crate) fn profile_every(
 
 /// What a file holds, and the profile where that is one table.
 pub(crate) enum Every<'a> {
-    One(Box<StoredProfile>, Option<State>),
+    One(Box<(StoredProfile, Option<State>)>),
     Several(Several<'a>),
 }
 
@@ -83,10 +83,10 @@ pub(crate) fn every<'a>(
         return Ok(Every::Several(Several { contents, path, digest, options }));
     }
     if !wants_state {
-        return Ok(Every::One(Box::new(engine::profile_of(&contents, path, hint, options)?), None));
+        return Ok(Every::One(Box::new((engine::profile_of(&contents, path, hint, options)?, None))));
     }
     let (profile, state) = engine::profile_of_with_state(&contents, path, hint, options)?;
-    Ok(Every::One(Box::new(profile), Some(state)))
+    Ok(Every::One(Box::new((profile, Some(state)))))
 }
 
 /// A file of several tables.

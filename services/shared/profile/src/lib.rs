@@ -70,4 +70,4 @@ pub use state::State;
 pub use table::{CancelFlag, Hint, Limits};
 
 /// The version of the engine. Profiles of different versions are not compared; raise it with every change of results.
-pub const ENGINE_VERSION: &str = "3";
+pub const ENGINE_VERSION: &str = "4";

@@ -76,7 +76,10 @@ fn of_every(name: &str, bytes: &[u8], most: Most) -> Result<(StoredProfile, Opti
 }
 
 /// Name, whether it is the first one profiled, rows and columns, and the reason why it has none.
-fn told(profile: &StoredProfile) -> Vec<(String, bool, Option<(i64, i32)>, String)> {
+type Told = (String, bool, Option<(i64, i32)>, String);
+
+/// What a profile tells of each table of its file.
+fn told(profile: &StoredProfile) -> Vec<Told> {
     let tables = &profile.table.as_ref().unwrap().file_tables;
     let one = tables.iter().map(|table| {
         let reason = table.error.as_ref().map(|error| error.reason.clone()).unwrap_or_default();

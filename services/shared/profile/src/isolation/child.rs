@@ -116,8 +116,9 @@ fn every_table(
 ) -> Result<Done, Error> {
     let number = |value| usize::try_from(value).unwrap_or(usize::MAX);
     match every::every(path, hint, options, wants_state)? {
-        Every::One(profile, state) => {
-            Ok(Done { profile: Some(*profile), state: state.map(|state| state.encode()), ..Done::default() })
+        Every::One(one) => {
+            let (profile, state) = *one;
+            Ok(Done { profile: Some(profile), state: state.map(|state| state.encode()), ..Done::default() })
         }
         Every::Several(several) => {
             let (count, tables) = several.listed();
