@@ -97,18 +97,22 @@ impl Contents {
 
     /// Opens the table with this index; warnings name the others, and what was left out.
     pub fn open(&self, index: usize) -> Result<TableReader, Error> {
-        let mut reader = self.open_among(index)?;
+        let mut reader = self.tables.get(index).ok_or(NO_TABLE)?.open()?;
         let rest = self.names(Some(index));
         reader.warn(named("MORE_TABLES", "The file holds more tables, which were not read", &rest));
+        reader.warn(self.left_out());
         Ok(reader)
     }
 
     /// Opens the table with this index for a caller who reads the others too; a warning names what was left out.
     pub fn open_among(&self, index: usize) -> Result<TableReader, Error> {
         let mut reader = self.tables.get(index).ok_or(NO_TABLE)?.open()?;
-        let message = "The file holds parts that are empty or no tables";
-        reader.warn(named("MEMBERS_LEFT_OUT", message, &self.left_out));
+        reader.warn(self.left_out());
         Ok(reader)
+    }
+
+    fn left_out(&self) -> Option<Warning> {
+        named("MEMBERS_LEFT_OUT", "The file holds parts that are empty or no tables", &self.left_out)
     }
 
     fn names(&self, but: Option<usize>) -> Vec<String> {
