@@ -234,6 +234,8 @@ fn instant(bytes: &[u8]) -> Option<String> {
     if day <= 0 {
         return None;
     }
+    const DAY: i64 = 86_400_000;
+    let (day, millis) = (day + millis.div_euclid(DAY), millis.rem_euclid(DAY));
     let l = day + 68_569;
     let n = 4 * l / 146_097;
     let l = l - (146_097 * n + 3) / 4;
@@ -242,11 +244,28 @@ fn instant(bytes: &[u8]) -> Option<String> {
     let j = 80 * l / 2_447;
     let (day, l) = (l - 2_447 * j / 80, j / 11);
     let (month, year) = (j + 2 - 12 * l, 100 * (n - 49) + i + l);
-    let seconds = millis.div_euclid(1_000);
+    let (seconds, millis) = (millis / 1_000, millis % 1_000);
     let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"))
+    let fraction = if millis == 0 { String::new() } else { format!(".{millis:03}") };
+    Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}"))
 }
 
 fn malformed(message: &str) -> Error {
     Error::Malformed { format: "dbf", message: message.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_and_sums_of_money_keep_all_their_digits() {
+        let at = |day: i32, millis: i32| instant(&[day.to_le_bytes(), millis.to_le_bytes()].concat());
+        assert_eq!(at(2_451_545, 45_296_789).as_deref(), Some("2000-01-01T12:34:56.789"));
+        assert_eq!(at(2_440_588, 0).as_deref(), Some("1970-01-01T00:00:00"));
+        assert_eq!(at(2_460_370, 86_400_000).as_deref(), Some("2024-03-01T00:00:00"), "a day has no more");
+        assert_eq!(at(0, 0), None);
+        assert_eq!((money(-12_345_678).as_str(), money(500).as_str()), ("-1234.5678", "0.0500"));
+        assert_eq!(money(i64::MIN), "-922337203685477.5808");
+    }
 }
