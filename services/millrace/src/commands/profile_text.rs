@@ -171,6 +171,9 @@ fn range(column: &pb::ColumnProfile) -> String {
         return format!("{} to {}", output::time(range.start), output::time(range.end));
     }
     match (&column.numeric, &column.text_range) {
+        (Some(numeric), _) if !numeric.exact_min.is_empty() => {
+            format!("{} to {}", numeric.exact_min, numeric.exact_max)
+        }
         (Some(numeric), _) => format!("{} to {}", numeric.min, numeric.max),
         (None, Some(text)) => format!("{} to {}", cut(&text.min), cut(&text.max)),
         (None, None) => String::new(),
