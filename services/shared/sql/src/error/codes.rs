@@ -1,6 +1,6 @@
 //! What the codes of both databases mean.
 
-use sqlx::postgres::PgDatabaseError;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use sqlx::sqlite::SqliteError;
 
 use super::Error;
@@ -66,6 +66,9 @@ fn of_postgres(reported: &PgDatabaseError) -> fn(sqlx::Error) -> Error {
         "28000" | "28P01" | "3D000" | "42501" => Error::Refused,
         "XX001" | "XX002" => Error::Corrupt,
         "22021" | "22P05" => Error::Unstorable,
+        // Whatever was wrong, the server has ended this session and may have others: with a full disk it cannot even write the
+        // caches of a new one, and calls that an internal error.
+        _ if matches!(reported.severity(), PgSeverity::Fatal | PgSeverity::Panic) => Error::Unavailable,
         _ => Error::Other,
     }
 }
