@@ -30,6 +30,8 @@ const HANDSHAKES: usize = 1024;
 
 /// So many clients beyond the limit may be told so at once; more are closed without a word.
 const REFUSALS: usize = 64;
+/// So long is read away what a client sends to a connection that is shut down.
+const LINGER: Duration = Duration::from_secs(1);
 /// What a client of HTTP/2 sends first has this length (RFC 9113, 3.4).
 const PREFACE: usize = 24;
 
@@ -47,12 +49,34 @@ pub(crate) struct Connection {
     stream: Wire,
     silence: Option<Pin<Box<Sleep>>>,
     preface: usize,
+    /// Since all is said.
+    lingering: Option<Pin<Box<Sleep>>>,
     _place: Place,
 }
 
 impl Connection {
     fn new(stream: Wire, place: Place) -> Self {
-        Self { stream, silence: Some(Box::pin(sleep(HANDSHAKE))), preface: PREFACE, _place: place }
+        let silence = Some(Box::pin(sleep(HANDSHAKE)));
+        Self { stream, silence, preface: PREFACE, lingering: None, _place: place }
+    }
+
+    /// Reads away what comes, until the client closes its side too or has had its time.
+    ///
+    /// A connection that is closed over bytes that nobody read is reset, and a client that writes then may never read what
+    /// it was told last: the GOAWAY that says which of its calls were not served, so that it may repeat them elsewhere.
+    fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let time = self.lingering.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+        if time.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let mut room = [0; 4096];
+        loop {
+            let mut read = ReadBuf::new(&mut room);
+            match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read)) {
+                Ok(()) if !read.filled().is_empty() => {}
+                Ok(()) | Err(_) => return Poll::Ready(()),
+            }
+        }
     }
 
     /// Takes notice of `read` bytes, or of none for now.
@@ -233,7 +257,10 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if self.lingering.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        }
+        self.linger(cx).map(Ok)
     }
 
     fn poll_write_vectored(

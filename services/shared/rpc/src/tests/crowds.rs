@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use futures::StreamExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tower::service_fn;
 
 use super::calls::get;
 use super::{Mesh, Over};
+use crate::connection::Incoming;
 use crate::{ConnectSettings, ConnectionLimits, Served, connect, reason, serve_within};
 
 /// A listener of the mesh that takes so many connections.
@@ -67,4 +69,29 @@ async fn who_says_nothing_is_given_up() {
     // The server says its SETTINGS at once, and gives up after the time of a handshake.
     let heard = tokio::time::timeout(Duration::from_secs(30), hear(address)).await;
     assert!(heard.is_ok() && begun.elapsed() >= Duration::from_secs(9), "{heard:?} {:?}", begun.elapsed());
+}
+
+/// Time stands still while the client is at work, however slow it is.
+#[tokio::test(start_paused = true)]
+async fn who_still_writes_to_a_connection_that_is_shut_reads_what_it_was_told_last() {
+    use std::io::{Read as _, Write as _};
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let client = tokio::task::spawn_blocking(move || {
+        let mut client = std::net::TcpStream::connect(address).unwrap();
+        client.write_all(&[0; 50_000]).unwrap();
+        let mut told = Vec::new();
+        client.read_to_end(&mut told).unwrap();
+        for _ in 0..10 {
+            client.write_all(&[0; 50_000]).expect("a connection that is shut is not reset");
+        }
+        told
+    });
+    let mut incoming = Incoming::new(listener, None, ConnectionLimits::NONE, std::future::pending());
+    let mut connection = incoming.next().await.unwrap().unwrap();
+    connection.write_all(b"bye").await.unwrap();
+    connection.shutdown().await.unwrap();
+    drop(connection);
+    assert_eq!(client.await.unwrap(), b"bye");
 }
