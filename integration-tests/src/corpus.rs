@@ -114,6 +114,13 @@ impl Corpus {
         Ok(())
     }
 
+    /// Takes the answer to the latest upload for unheard: it may be there or not.
+    pub fn doubt_latest(&mut self) {
+        if let Some(mut latest) = self.uploads.last_entry() {
+            latest.get_mut().acknowledged = false;
+        }
+    }
+
     /// The file name of the latest upload.
     ///
     /// # Panics
