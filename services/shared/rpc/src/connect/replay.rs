@@ -10,10 +10,13 @@ use http_body::{Body as _, Frame, SizeHint};
 use tonic::Status;
 use tonic::body::Body;
 
+use super::STREAM_WINDOW;
 use crate::body::Polled;
 
 /// What was sent is kept up to here; beyond it, a second attempt is no longer possible.
-const KEPT: usize = 64 << 10;
+///
+/// A peer that goes away may have said so while a whole window was on its way to it, and one more piece was read to follow.
+const KEPT: usize = STREAM_WINDOW as usize + (64 << 10);
 
 /// A body, and what was read of it so far. One attempt at a time reads it.
 pub(super) struct Replay(Arc<Mutex<State>>);
