@@ -20,10 +20,16 @@ use proto::discovery::v1::RunSourceRequest;
 
 /// A world that runs, with a corpus that its source `all` has been told of.
 async fn begin(test: &str, shape: Shape, setup: Setup, files: usize) -> Option<(World, Corpus)> {
-    let world = World::start(test, shape, setup).await?;
+    Some(at_work(World::prepare(test, shape, setup).await?, files).await)
+}
+
+/// The same of a world that is prepared.
+async fn at_work(mut world: World, files: usize) -> (World, Corpus) {
+    world.mesh.spawn();
+    world.mesh.ready().await;
     let corpus = Corpus::new(&world.mesh, files, 60);
     world.mesh.admin().await.create_folder("all", &world.mesh.folder()).await.unwrap();
-    Some((world, corpus))
+    (world, corpus)
 }
 
 /// Asks for a crawl, whether or not anybody hears it. It joins one that is under way.

@@ -1,11 +1,11 @@
-//! Wires to the event bus and to the object store that are slow, narrow, silent or cut.
+//! Wires to the servers and between roles that are slow, narrow, silent or cut.
 
 use std::time::Duration;
 
-use millrace_integration_tests::{Rounds, Setup, Shape, Wire, audit, pass};
+use millrace_integration_tests::{Rounds, Setup, Shape, Wire, World, audit, pass};
 use rand::Rng as _;
 
-use super::{begin, nudge, test_name};
+use super::{at_work, nudge, test_name};
 
 const FILES: usize = 30;
 const STATES: [Wire; 4] = [Wire::Slow(Duration::from_millis(80)), Wire::Narrow(30_000), Wire::Silent, Wire::Cut];
@@ -15,7 +15,9 @@ async fn wires_that_fail_lose_and_double_nothing() {
     let name = test_name!("wires_that_fail_lose_and_double_nothing");
     for shape in Shape::with_servers() {
         let mut rounds = Rounds::of(name, 6);
-        let Some((mut world, mut corpus)) = begin(name, shape, Setup::new(), FILES).await else { continue };
+        let Some(mut world) = World::prepare(name, shape, Setup::new()).await else { continue };
+        world.wire_roles().await;
+        let (mut world, mut corpus) = at_work(world, FILES).await;
         for round in 0..rounds.count {
             // Each state comes up; then which wire it is, and how long, is thrown.
             let state = STATES[round % STATES.len()];
@@ -42,7 +44,9 @@ async fn a_long_partition_heals_by_itself() {
     let name = test_name!("a_long_partition_heals_by_itself");
     for shape in Shape::with_servers() {
         let mut rounds = Rounds::of(name, 1);
-        let Some((mut world, mut corpus)) = begin(name, shape, Setup::new(), FILES).await else { continue };
+        let Some(mut world) = World::prepare(name, shape, Setup::new()).await else { continue };
+        world.wire_roles().await;
+        let (mut world, mut corpus) = at_work(world, FILES).await;
         for _ in 0..rounds.count {
             world.wires.iter().for_each(|wire| wire.set(Wire::Silent));
             corpus.stir(&mut rounds.random);
