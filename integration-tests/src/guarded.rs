@@ -74,7 +74,8 @@ pub(crate) fn send(pid: u32, signal: &str) {
     assert!(signalled(pid, signal), "the signal {signal} did not reach process {pid}");
 }
 
-fn signalled(pid: u32, signal: &str) -> bool {
+/// The same; false where there is no such process any more.
+pub(crate) fn signalled(pid: u32, signal: &str) -> bool {
     let sent = Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).stderr(Stdio::null()).status();
     sent.expect("kill is there").success()
 }

@@ -1,12 +1,13 @@
 //! A PostgreSQL server of one test's own.
 
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use tempfile::TempDir;
 
-use crate::guarded::{Guarded, free_ports, guarded};
+use crate::guarded::{Guarded, free_ports, guarded, signalled};
 use crate::{PATIENCE, Setup};
 
 /// Settings that are quick and lose all on a power cut: for tests that make none.
@@ -122,10 +123,16 @@ impl Postgres {
         run(psql.stdout(Stdio::null()));
     }
 
-    /// Ends the server without warning.
+    /// Ends the server and its children without warning, as a system does that kills a service. One of them that waits
+    /// for a lock of another which is gone would wait for ever.
     pub async fn kill(&self) {
         let child = self.child.lock().expect("no holder panics").take();
         child.expect("it runs").kill().await;
+        testkit::eventually!(PATIENCE, {
+            let left = working_in(&self.store());
+            left.iter().for_each(|pid| _ = signalled(*pid, "KILL"));
+            left.is_empty()
+        });
     }
 
     /// The URL of a database on it.
@@ -139,6 +146,14 @@ impl Postgres {
         createdb.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres", database]);
         run(&mut createdb);
     }
+}
+
+/// The processes that work in a folder, as all of a cluster do in its own.
+fn working_in(folder: &Path) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let works_there =
+        |entry: &DirEntry| std::fs::read_link(entry.path().join("cwd")).is_ok_and(|place| place == folder);
+    processes.filter(works_there).filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// The folder of the server's programs: the newest of Debian's, or where `postgres` lies on the path.
