@@ -1,5 +1,6 @@
 //! The tables of a file.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use crate::archive::{self, HEAD, Member};
@@ -29,13 +30,15 @@ pub struct Contents {
     /// Files of an archive that are no tables, by their paths: text in one column beside tables, documents, hidden
     /// files, what is encrypted or damaged.
     pub left_out: Vec<String>,
+    /// The format of the first of these that is data in a format that is known and not read.
+    unread: Option<&'static str>,
 }
 
 /// A table of a file.
 #[derive(Debug, Clone)]
 pub struct TableRef {
     /// The path in its archive, the paths in nested archives after one another with `!/` between; empty in any other
-    /// file.
+    /// file. Of several with one path the second is `a (2).csv`, and so on.
     pub member: String,
     /// The sheet of a workbook or the table of a database; empty in any other file.
     pub table: String,
@@ -74,11 +77,11 @@ impl TableRef {
 impl Contents {
     /// The index of the table that `hint` asks for, the first one where it asks for none.
     ///
-    /// Fails with [`Error::NoSuchTable`], which names those that there are, and with [`Error::NotATable`] where there is
-    /// none at all.
+    /// Fails with [`Error::NoSuchTable`], which names those that there are, and where there is none at all with
+    /// [`Error::NotATable`] or [`Error::FormatNotRead`].
     pub fn chosen(&self, hint: &Hint) -> Result<usize, Error> {
         if self.tables.is_empty() {
-            return Err(NO_TABLE);
+            return Err(self.unread.map_or(NO_TABLE, |format| Error::FormatNotRead { format }));
         }
         let wanted = hint.table.as_str();
         if wanted.is_empty() {
@@ -174,7 +177,8 @@ fn told(names: &[String]) -> String {
 pub fn tables(path: &Path, hint: &Hint, limits: &Limits, cancel: &CancelFlag) -> Result<Contents, Error> {
     let input = Input::new(path, limits, cancel)?;
     let head = head_of(&input)?;
-    let mut search = Search { hint, contents: Contents::default(), texts: Vec::new(), members: 0 };
+    let (contents, texts, paths) = (Contents::default(), Vec::new(), HashSet::new());
+    let mut search = Search { hint, contents, texts, paths, members: 0 };
     search.parts(String::new(), input, Kind::of(&head))?;
     Ok(search.finish())
 }
@@ -191,6 +195,8 @@ struct Search<'a> {
     contents: Contents,
     /// Text in one column, a table only where nothing else is.
     texts: Vec<TableRef>,
+    /// The paths of members that there were.
+    paths: HashSet<String>,
     members: usize,
 }
 
@@ -229,12 +235,13 @@ impl Search<'_> {
     fn sheets(&mut self, path: String, input: Input, book: Book, members: &[Member]) -> Result<(), Error> {
         workbook::check_budget(&input, book, members)?;
         let (sheets, empty) = workbook::sheets(&input, book)?;
+        let mut names = HashSet::new();
+        // A sheet is opened by its name, so that a second one of the same name cannot be.
+        let (sheets, again): (Vec<_>, Vec<_>) = sheets.into_iter().partition(|sheet| names.insert(sheet.clone()));
         for sheet in sheets {
             self.table(path.clone(), sheet, input.clone(), Kind::Book(book));
         }
-        self.contents
-            .left_out
-            .extend(empty.into_iter().map(|sheet| if path.is_empty() { sheet } else { format!("{path}#{sheet}") }));
+        self.contents.left_out.extend(again.into_iter().chain(empty).map(|sheet| name(&path, &sheet)));
         Ok(())
     }
 
@@ -247,6 +254,7 @@ impl Search<'_> {
             }
             let beside = shapes.take(&member.name);
             let path = if within.is_empty() { member.name.clone() } else { format!("{within}!/{}", member.name) };
+            let path = self.unlike(path);
             let hidden = member.name.split('/').any(|part| part.starts_with('.') || part == "__MACOSX");
             let readable = member.input.filter(|input| !hidden && self.members <= input.limits.max_members);
             let Some(input) = readable.filter(|_| member.size > 0) else {
@@ -264,6 +272,22 @@ impl Search<'_> {
         Ok(())
     }
 
+    /// The path of a member, told from those before it: an archive may hold several of one path, and paths whose bytes are
+    /// not UTF-8 may look alike.
+    fn unlike(&mut self, path: String) -> String {
+        let mut own = path.clone();
+        for number in 2.. {
+            if self.paths.insert(own.clone()) {
+                break;
+            }
+            let (folder, file) =
+                path.rsplit_once('/').map_or(("", path.as_str()), |(folder, _)| path.split_at(folder.len() + 1));
+            let (stem, endings) = file.split_at(file.find('.').unwrap_or(file.len()));
+            own = format!("{folder}{stem} ({number}){endings}");
+        }
+        own
+    }
+
     fn member(&mut self, path: String, input: Input, head: Option<Vec<u8>>) -> Result<(), Error> {
         let head = head.map_or_else(|| head_of(&input), Ok)?;
         let (input, head) = match Compression::of(&head) {
@@ -275,7 +299,10 @@ impl Search<'_> {
             }
         };
         match Kind::of(&head) {
-            Kind::Unread(_) | Kind::Other(_) => {
+            kind @ (Kind::Unread(_) | Kind::Other(_)) => {
+                if let Kind::Unread(format) = kind {
+                    self.contents.unread.get_or_insert(format);
+                }
                 self.contents.left_out.push(path);
                 Ok(())
             }

@@ -5,7 +5,7 @@
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-use arrow::array::AsArray;
+use arrow::array::{ArrayRef, AsArray, TimestampNanosecondArray};
 use arrow::compute::{max, min};
 use arrow::datatypes::{Field, Schema, SchemaRef, TimestampNanosecondType};
 use arrow::error::ArrowError;
@@ -15,7 +15,7 @@ use orc_rust::array_decoder::NaiveStripeDecoder;
 use orc_rust::error::OrcError;
 use orc_rust::reader::ChunkReader;
 use orc_rust::reader::metadata::{FileMetadata, read_metadata};
-use orc_rust::schema::{ArrowSchemaOptions, NamedColumn, TimestampPrecision};
+use orc_rust::schema::{ArrowSchemaOptions, DataType, NamedColumn, TimestampPrecision};
 use orc_rust::statistics::{ColumnStatistics, TypeStatistics};
 use orc_rust::stripe::{Stripe, StripeMetadata};
 
@@ -33,6 +33,14 @@ const MAGIC: &[u8] = b"ORC";
 const TWO_DAYS: i64 = 2 * 86_400_000;
 /// Milliseconds around 1970 that nanoseconds in 64 bits can count wherever they are shifted.
 const NANOSECOND_RANGE: i64 = i64::MAX / 1_000_000 - 2 * TWO_DAYS;
+/// How many nanoseconds too late a time before 1970 comes out whose fraction of a second is a negative number: the parser
+/// takes three bits off it without its sign, and multiplies by 100 in 64 bits where it ends in two zeros. One that ends in
+/// more becomes too large, and is refused.
+const SHIFTS: [i128; 2] = [1 << 61, 1 << 63];
+const BEYOND_STATISTICS: &str = "holds times beyond its own statistics, as fractions of seconds before 1970 come out that \
+                                 some writers store as negative; save the table as Parquet";
+const AMBIGUOUS: &str = "holds times that may be others of before 1970, as fractions of seconds before 1970 come out that \
+                         some writers store as negative; save the table as Parquet";
 
 /// Tells whether bytes begin a file of ORC: what follows the mark is no text.
 pub(crate) fn is_orc(head: &[u8]) -> bool {
@@ -54,8 +62,7 @@ pub(crate) fn open(input: &Input, warnings: &mut Vec<Warning>) -> Result<(TypedS
     }
     let schema = with_unique_names(&declared, input.limits.max_columns, warnings)?;
     let batch_rows = ((256 << 10) / declared.fields().len()).clamp(16, 4_096);
-    let (declared, times) = (Arc::new(declared), Times::of(&metadata));
-    let stripes = Stripes { bytes, metadata, declared, times, batch_rows, next: 0, current: None };
+    let stripes = Stripes { bytes, metadata, declared: Arc::new(declared), batch_rows, next: 0, current: None };
     Ok((TypedSource::new(FORMAT, Box::new(stripes), schema.clone(), input), schema))
 }
 
@@ -105,40 +112,60 @@ fn range(statistics: &ColumnStatistics) -> Option<(i64, i64)> {
     }
 }
 
-/// What the statistics say of a column whose timestamps are nanoseconds.
+/// Tells what is wrong with the timestamps of a column and its parts. Writers in C++, Arrow's among them, store fractions
+/// of seconds before 1970 as negative numbers, which the parser takes for large ones; where timestamps are microseconds it
+/// refuses them.
+fn time_fault(kind: &DataType, values: &ArrayRef, statistics: &[ColumnStatistics]) -> Option<&'static str> {
+    let fault = |(kind, values): (&DataType, &ArrayRef)| time_fault(kind, values, statistics);
+    match kind {
+        DataType::Timestamp { column_index } | DataType::TimestampWithLocalTimezone { column_index } => {
+            let times = values.as_primitive_opt::<TimestampNanosecondType>()?;
+            Times::of(statistics.get(*column_index)).fault(times)
+        }
+        DataType::Struct { children, .. } => {
+            children.iter().map(NamedColumn::data_type).zip(values.as_struct_opt()?.columns()).find_map(fault)
+        }
+        DataType::List { child, .. } => fault((&**child, values.as_list_opt::<i32>()?.values())),
+        DataType::Map { key, value, .. } => {
+            let map = values.as_map_opt()?;
+            fault((&**key, map.keys())).or_else(|| fault((&**value, map.values())))
+        }
+        DataType::Union { variants, .. } => {
+            let union = values.as_union_opt()?;
+            variants.iter().zip(0..).find_map(|(kind, index)| fault((kind, union.child(index))))
+        }
+        _ => None,
+    }
+}
+
+/// Between which nanoseconds the times of a column lie, or of a part of one.
 struct Times {
-    column: usize,
     first: i64,
     last: i64,
 }
 
 impl Times {
-    fn of(metadata: &FileMetadata) -> Vec<Self> {
-        let (columns, statistics) = (metadata.root_data_type().children(), metadata.column_file_statistics());
-        let times = columns.iter().enumerate().filter_map(|(column, declared)| {
-            let (first, last) = range(statistics.get(declared.data_type().column_index())?)?;
-            let is_near = precision(declared, statistics) == TimestampPrecision::Nanosecond;
-            let nanos = |millis: i64| millis.saturating_mul(1_000_000);
-            let (first, last) = (first.saturating_sub(TWO_DAYS), last.saturating_add(TWO_DAYS));
-            is_near.then(|| Self { column, first: nanos(first), last: nanos(last) })
-        });
-        times.collect()
+    /// All times where there are no statistics.
+    fn of(statistics: Option<&ColumnStatistics>) -> Self {
+        let (first, last) = statistics.and_then(range).unwrap_or((i64::MIN, i64::MAX));
+        let nanos = |millis: i64| millis.saturating_mul(1_000_000);
+        Self { first: nanos(first.saturating_sub(TWO_DAYS)), last: nanos(last.saturating_add(TWO_DAYS)) }
     }
 
-    /// Writers in C++, Arrow's among them, store fractions of seconds before 1970 as negative numbers, which the parser takes
-    /// for large ones.
-    fn check(&self, batch: &RecordBatch) -> Result<(), ArrowError> {
-        let Some(times) = batch.column(self.column).as_primitive_opt::<TimestampNanosecondType>() else {
-            return Ok(());
-        };
+    fn fault(&self, times: &TimestampNanosecondArray) -> Option<&'static str> {
         let early = min(times).is_some_and(|time| time < self.first);
         if early || max(times).is_some_and(|time| time > self.last) {
-            let name = batch.schema_ref().field(self.column).name().clone();
-            let message = "holds times beyond its own statistics, as fractions of seconds before 1970 come out that some \
-                           writers store as negative";
-            return Err(ArrowError::ParseError(format!("the column `{name}` {message}")));
+            return Some(BEYOND_STATISTICS);
         }
-        Ok(())
+        times.iter().flatten().any(|time| self.is_ambiguous(time)).then_some(AMBIGUOUS)
+    }
+
+    /// Tells whether a time before 1970 that there may be by the statistics comes out as this one. Whole microseconds pass:
+    /// most right times are such, and one wrong one in a thousand. Two days at either end hold what zones shift, and the
+    /// second that the parser takes off most wrong ones.
+    fn is_ambiguous(&self, time: i64) -> bool {
+        let early = i128::from(self.first)..i128::from(TWO_DAYS * 1_000_000);
+        time % 1_000 != 0 && SHIFTS.iter().any(|shift| early.contains(&(i128::from(time) - shift)))
     }
 }
 
@@ -147,7 +174,6 @@ struct Stripes {
     bytes: FileBytes,
     metadata: FileMetadata,
     declared: SchemaRef,
-    times: Vec<Times>,
     batch_rows: usize,
     next: usize,
     current: Option<NaiveStripeDecoder>,
@@ -165,7 +191,13 @@ impl Stripes {
     }
 
     fn checked(&self, batch: RecordBatch) -> Result<RecordBatch, ArrowError> {
-        self.times.iter().try_for_each(|times| times.check(&batch)).map(|()| batch)
+        let (columns, statistics) = (self.metadata.root_data_type().children(), self.metadata.column_file_statistics());
+        for (column, values) in columns.iter().zip(batch.columns()) {
+            if let Some(fault) = time_fault(column.data_type(), values, statistics) {
+                return Err(ArrowError::ParseError(format!("the column `{}` {fault}", column.name())));
+            }
+        }
+        Ok(batch)
     }
 }
 
@@ -238,5 +270,52 @@ fn told(error: OrcError) -> ArrowError {
     match error {
         OrcError::IoError { source, .. } => source.into(),
         error => ArrowError::ParseError(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: i64 = 1_000_000_000;
+
+    /// What the parser makes of a time that a writer in C++ stored; nothing where it refuses it.
+    fn parsed(time: i64) -> Option<i64> {
+        let (seconds, mut digits, mut zeros) = (time / SECOND, time % SECOND, 0);
+        if digits % 100 == 0 {
+            (digits, zeros) = (digits / 100, 2);
+        }
+        while (2..8).contains(&zeros) && digits % 10 == 0 {
+            (digits, zeros) = (digits / 10, zeros + 1);
+        }
+        let nanos = (((digits << 3) as u64) >> 3).wrapping_mul(10u64.pow(zeros));
+        let seconds = if seconds < 0 && nanos > 999_999 { seconds - 1 } else { seconds };
+        i64::try_from(i128::from(seconds * SECOND) + i128::from(nanos)).ok()
+    }
+
+    #[test]
+    fn a_negative_fraction_is_refused_or_ambiguous() {
+        let first = -2_208_988_800 * SECOND;
+        let times = Times { first: first - TWO_DAYS * 1_000_000, last: i64::MAX };
+        for time in [first + 1, first + 100, -SECOND - 123_456_789, -SECOND - 700, -123_456_789, -123_400, -100, -1] {
+            let parsed = parsed(time).unwrap();
+            assert!(parsed > 0 && times.is_ambiguous(parsed), "{time} becomes {parsed}");
+        }
+        for time in [first + 1_000, -SECOND - 500_000_000, -500_000_000, -1_000] {
+            assert_eq!(parsed(time), None, "{time}");
+        }
+        assert_eq!((parsed(-SECOND), parsed(0), parsed(SECOND + 7)), (Some(-SECOND), Some(0), Some(SECOND + 7)));
+    }
+
+    #[test]
+    fn a_time_that_no_other_becomes_is_not_ambiguous() {
+        let year = 31_556_952 * SECOND;
+        let late = Times { first: 0, last: i64::MAX };
+        let early = Times { first: -70 * year, last: i64::MAX };
+        let unknown = Times::of(None);
+        assert!(!late.is_ambiguous(54 * year + 1) && early.is_ambiguous(54 * year + 1));
+        assert!(!early.is_ambiguous(54 * year + 1_000) && !unknown.is_ambiguous(54 * year + 1_000));
+        assert!(!early.is_ambiguous(2 * year + 1) && unknown.is_ambiguous(2 * year + 1));
+        assert!(!early.is_ambiguous(80 * year + 1) && !early.is_ambiguous(1) && !early.is_ambiguous(-1));
     }
 }

@@ -81,7 +81,7 @@ pub(crate) fn columns(
 /// What the display format makes of numbers, where that is a date, a time or a year.
 fn period(variable: &Variable) -> Option<TemporalKind> {
     let is_number = !matches!(variable.variable_type(), VariableType::FixedString(_) | VariableType::LongString);
-    TemporalKind::from_format(variable.format()).filter(|kind| {
+    TemporalKind::from_format(&display_format(variable)).filter(|kind| {
         is_number
             && matches!(
                 kind,
@@ -96,6 +96,11 @@ fn period(variable: &Variable) -> Option<TemporalKind> {
     })
 }
 
+/// The display format without its alignment: `%td` where it is `%-td`.
+fn display_format(variable: &Variable) -> String {
+    variable.format().replacen("%-", "%", 1)
+}
+
 /// Warns of what stays a number and is not meant as one.
 pub(crate) fn warnings(variables: &[Variable], labels: &ValueLabelTable, applied: &[bool]) -> Vec<Warning> {
     let named = |reason, message: &str, found: Vec<&Variable>| {
@@ -104,15 +109,18 @@ pub(crate) fn warnings(variables: &[Variable], labels: &ValueLabelTable, applied
         let message = format!("{message}: {}{more}.", names.join(", "));
         (!found.is_empty()).then(|| Warning { count: found.len() as u64, ..Warning::whole(reason, message) })
     };
-    let pairs = || variables.iter().zip(applied);
-    let partly = pairs().filter(|(one, applied)| !**applied && labels.get(one.value_label_name()).is_some());
+    let unlabelled = || variables.iter().zip(applied).filter(|(_, applied)| !**applied).map(|(variable, _)| variable);
+    let partly = unlabelled().filter(|one| labels.get(one.value_label_name()).is_some());
     let leaping =
-        variables.iter().filter(|one| TemporalKind::from_format(one.format()) == Some(TemporalKind::DateTimeLeap));
+        unlabelled().filter(|one| TemporalKind::from_format(&display_format(one)) == Some(TemporalKind::DateTimeLeap));
+    let business = unlabelled().filter(|one| display_format(one).starts_with("%tb"));
     let message = "Columns stay numbers, because values of theirs have no label";
-    let partly = named("LABELS_NOT_APPLIED", message, partly.map(|(variable, _)| variable).collect());
+    let partly = named("LABELS_NOT_APPLIED", message, partly.collect());
     let message = "Columns stay numbers of milliseconds since 1960, because they count leap seconds";
     let leaping = named("LEAP_SECONDS_COUNTED", message, leaping.collect());
-    partly.into_iter().chain(leaping).collect()
+    let message = "Columns stay numbers of business days, because their calendars are not in the file";
+    let business = named("BUSINESS_DAYS_COUNTED", message, business.collect());
+    partly.into_iter().chain(leaping).chain(business).collect()
 }
 
 /// The number that a cell of integers holds; nothing for a missing one.

@@ -1,47 +1,11 @@
 //! Files of ORC are read as what they are, and bounded. `fixtures/orc.py` wrote them.
 
-use std::path::{Path, PathBuf};
-
-use arrow::array::{AsArray, StringArray};
+use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Int32Type, Int64Type, TimeUnit};
-use millrace_table::{CancelFlag, Error, Format, Hint, Limits, TableReader, foreign_parser, open, open_with, to_text};
-use tempfile::TempDir;
-use testkit::temp_dir;
+use millrace_table::{CancelFlag, Format, Hint, Limits, foreign_parser, open, open_with};
 use types::Fault;
 
-fn fixture(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/orc").join(name)
-}
-
-fn file(bytes: &[u8]) -> (TempDir, PathBuf) {
-    let folder = temp_dir();
-    let path = folder.path().join("file");
-    std::fs::write(&path, bytes).unwrap();
-    (folder, path)
-}
-
-/// The rows of a table as text; `∅` for what is missing.
-fn rows(mut reader: TableReader) -> Result<Vec<Vec<String>>, Error> {
-    let mut rows = Vec::new();
-    while let Some(batch) = reader.next_batch()? {
-        let batch = to_text(&batch)?;
-        let columns: Vec<_> = batch.columns().iter().map(|column| column.as_string::<i32>()).collect();
-        for row in 0..batch.num_rows() {
-            let cell = |column: &&StringArray| column.iter().nth(row).flatten().unwrap_or("∅").to_owned();
-            rows.push(columns.iter().map(cell).collect());
-        }
-    }
-    Ok(rows)
-}
-
-fn read(path: &Path) -> Result<Vec<Vec<String>>, Error> {
-    open(path, &Hint::default()).and_then(rows)
-}
-
-fn read_bytes(bytes: &[u8]) -> Result<Vec<Vec<String>>, Error> {
-    let (_folder, path) = file(bytes);
-    read(&path)
-}
+use crate::files::{file, fixture, numbers, read, read_bytes, rows};
 
 const TYPES: [(&str, [&str; 3]); 18] = [
     ("yes", ["true", "false", "true"]),
@@ -67,12 +31,12 @@ const TYPES: [(&str, [&str; 3]); 18] = [
 #[test]
 fn every_type_of_orc_is_read_whatever_the_compression() {
     for name in ["uncompressed", "zlib", "snappy", "lz4", "zstd"] {
-        let path = fixture(&format!("{name}.orc"));
+        let path = fixture(&format!("orc/{name}.orc"));
         assert_eq!(foreign_parser(&path), Some("orc"));
-        let reader = open(&path, &Hint::default()).unwrap();
+        let mut reader = open(&path, &Hint::default()).unwrap();
         assert_eq!((reader.recipe().format, reader.is_typed()), (Format::Orc, true));
         assert_eq!(reader.column_names(), TYPES.map(|(name, _)| name));
-        let rows = rows(reader).unwrap();
+        let rows = rows(&mut reader).unwrap();
         assert_eq!((rows.len(), rows[1].iter().all(|cell| cell == "∅")), (4, true), "{name}");
         for (index, (column, cells)) in TYPES.iter().enumerate() {
             assert_eq!([&rows[0][index], &rows[2][index], &rows[3][index]], *cells, "{column} in {name}");
@@ -82,7 +46,7 @@ fn every_type_of_orc_is_read_whatever_the_compression() {
 
 #[test]
 fn a_file_of_orc_without_rows_keeps_its_columns_and_their_types() {
-    let mut reader = open(&fixture("empty.orc"), &Hint::default()).unwrap();
+    let mut reader = open(&fixture("orc/empty.orc"), &Hint::default()).unwrap();
     let schema = reader.schema();
     let kind = |name: &str| schema.field_with_name(name).unwrap().data_type().clone();
     assert_eq!(schema.fields().len(), TYPES.len());
@@ -93,7 +57,7 @@ fn a_file_of_orc_without_rows_keeps_its_columns_and_their_types() {
 
 #[test]
 fn all_stripes_of_a_file_of_orc_are_read() {
-    let mut reader = open(&fixture("stripes.orc"), &Hint::default()).unwrap();
+    let mut reader = open(&fixture("orc/stripes.orc"), &Hint::default()).unwrap();
     let mut next = 0;
     while let Some(batch) = reader.next_batch().unwrap() {
         let (id, odd) = (batch.column(0).as_primitive::<Int64Type>(), batch.column(2).as_primitive::<Int32Type>());
@@ -106,22 +70,46 @@ fn all_stripes_of_a_file_of_orc_are_read() {
         }
     }
     assert_eq!(next, 20_000);
-    let size = std::fs::metadata(fixture("stripes.orc")).unwrap().len();
+    let size = std::fs::metadata(fixture("orc/stripes.orc")).unwrap().len();
     assert!((size / 2..=size * 2).contains(&reader.read_bytes()), "{} of {size}", reader.read_bytes());
 }
 
 #[test]
 fn times_of_orc_that_its_writer_stored_wrong_are_refused() {
-    let error = read(&fixture("before-1970.orc")).unwrap_err();
+    let error = read(&fixture("orc/before-1970.orc")).unwrap_err();
     assert_eq!(error.reason(), "MALFORMED_FILE");
     assert!(error.to_string().contains("the column `at` holds times beyond its own statistics"), "{error}");
 }
 
+/// The file has a time of 1950, which the parser takes for one of 2023, between times of 1900 and 2024.
+#[test]
+fn times_of_orc_that_may_be_others_of_before_1970_are_refused() {
+    for part in ["column", "list", "struct", "map"] {
+        let error = read(&fixture(&format!("orc/before-1970-{part}.orc"))).unwrap_err();
+        assert_eq!(error.reason(), "MALFORMED_FILE", "{part}");
+        let message = "the column `at` holds times that may be others of before 1970";
+        assert!(error.to_string().contains(message), "{part}: {error}");
+    }
+}
+
+#[test]
+fn times_of_orc_that_can_be_no_others_of_before_1970_are_read() {
+    let times = [
+        "1900-01-01T00:00:00",
+        "1972-06-01T00:00:00.123456789",
+        "2024-02-29T12:34:56.123456",
+        "2050-01-01T00:00:00.000000001",
+    ];
+    let record = |time: &str| format!(r#"{{"at":"{time}"}}"#);
+    let row = |time: &str| vec![time.to_owned(), format!(r#"["{time}"]"#), record(time), record(time)];
+    assert_eq!(read(&fixture("orc/since-1900.orc")).unwrap(), times.map(row));
+}
+
 #[test]
 fn a_file_of_orc_is_read_out_of_an_archive() {
-    let bytes = std::fs::read(fixture("zstd.orc")).unwrap();
+    let bytes = std::fs::read(fixture("orc/zstd.orc")).unwrap();
     let packed = zstd::encode_all(bytes.as_slice(), 3).unwrap();
-    assert_eq!(read_bytes(&packed).unwrap(), read(&fixture("zstd.orc")).unwrap());
+    assert_eq!(read_bytes(&packed).unwrap(), read(&fixture("orc/zstd.orc")).unwrap());
 }
 
 #[test]
@@ -136,16 +124,16 @@ fn text_that_begins_like_a_file_of_orc_stays_text() {
 #[test]
 fn a_stripe_beyond_the_budget_is_refused() {
     let limits = Limits { max_resident_bytes: 8 << 10, ..Limits::default() };
-    let outcome = open_with(&fixture("stripes.orc"), &Hint::default(), &limits, &CancelFlag::default());
-    assert_eq!(outcome.and_then(rows).unwrap_err().reason(), "MEMORY_BUDGET_EXCEEDED");
+    let outcome = open_with(&fixture("orc/stripes.orc"), &Hint::default(), &limits, &CancelFlag::default());
+    assert_eq!(outcome.and_then(|mut reader| rows(&mut reader)).unwrap_err().reason(), "MEMORY_BUDGET_EXCEEDED");
     let limits = Limits { max_columns: 17, ..Limits::default() };
-    let outcome = open_with(&fixture("zlib.orc"), &Hint::default(), &limits, &CancelFlag::default());
+    let outcome = open_with(&fixture("orc/zlib.orc"), &Hint::default(), &limits, &CancelFlag::default());
     assert_eq!(outcome.err().unwrap().reason(), "TOO_MANY_COLUMNS");
 }
 
 #[test]
 fn a_file_of_orc_that_ends_early_is_refused() {
-    let whole = std::fs::read(fixture("snappy.orc")).unwrap();
+    let whole = std::fs::read(fixture("orc/snappy.orc")).unwrap();
     for length in [64, whole.len() / 3, whole.len() / 2, whole.len() - 1] {
         let error = read_bytes(&whole[..length]).unwrap_err();
         assert_eq!(error.reason(), "MALFORMED_FILE");
@@ -153,20 +141,9 @@ fn a_file_of_orc_that_ends_early_is_refused() {
     }
 }
 
-/// Numbers that look like chance and are the same in every run: a parser that is not ours may hang on others.
-fn numbers(seed: u64) -> impl FnMut() -> u64 {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
-    }
-}
-
 #[test]
 fn no_damage_to_the_rows_of_orc_causes_a_panic() {
-    let whole = std::fs::read(fixture("stripes.orc")).unwrap();
+    let whole = std::fs::read(fixture("orc/stripes.orc")).unwrap();
     for seed in 0..60 {
         let (mut next, mut bytes) = (numbers(seed), whole.clone());
         for _ in 0..1 + seed % 7 {

@@ -1,7 +1,6 @@
 //! Every supported format, dialect and encoding is read as what it is.
 
 use std::fs::File;
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,6 +12,8 @@ use arrow::datatypes::Int32Type;
 use millrace_table::{CancelFlag, Format, Hint, TableReader, Warning, open, to_text, write_csv};
 use parquet::arrow::ArrowWriter;
 use testkit::temp_dir;
+
+use crate::files::gzip;
 
 type Rows = Vec<Vec<Option<String>>>;
 
@@ -55,12 +56,6 @@ fn drain(mut reader: TableReader) -> Read {
         }
     }
     Read { reader, names, rows }
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
 }
 
 fn utf16(text: &str, big: bool, mark: bool) -> Vec<u8> {

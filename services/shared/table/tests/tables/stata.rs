@@ -1,42 +1,10 @@
 //! Files of Stata are read as what they are, and bounded. `fixtures/stata.py` wrote them.
 
-use std::path::{Path, PathBuf};
-
-use arrow::array::{AsArray, StringArray};
 use arrow::datatypes::{DataType, TimeUnit};
-use millrace_table::{CancelFlag, Error, Format, Hint, Limits, TableReader, foreign_parser, open, open_with, to_text};
-use testkit::temp_dir;
+use millrace_table::{CancelFlag, Format, Hint, Limits, foreign_parser, open, open_with};
 use types::Fault;
 
-fn fixture(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/stata").join(name)
-}
-
-/// The rows of a table as text; `∅` for what is missing.
-fn rows(reader: &mut TableReader) -> Result<Vec<Vec<String>>, Error> {
-    let mut rows = Vec::new();
-    while let Some(batch) = reader.next_batch()? {
-        let batch = to_text(&batch)?;
-        let columns: Vec<_> = batch.columns().iter().map(|column| column.as_string::<i32>()).collect();
-        for row in 0..batch.num_rows() {
-            let cell = |column: &&StringArray| column.iter().nth(row).flatten().unwrap_or("∅").to_owned();
-            rows.push(columns.iter().map(cell).collect());
-        }
-    }
-    Ok(rows)
-}
-
-fn read(path: &Path, limits: &Limits) -> Result<Vec<Vec<String>>, Error> {
-    let mut reader = open_with(path, &Hint::default(), limits, &CancelFlag::default())?;
-    rows(&mut reader)
-}
-
-fn read_bytes(bytes: &[u8]) -> Result<Vec<Vec<String>>, Error> {
-    let folder = temp_dir();
-    let path = folder.path().join("file");
-    std::fs::write(&path, bytes).unwrap();
-    read(&path, &Limits::default())
-}
+use crate::files::{fixture, numbers, read_bytes, rows};
 
 const TYPES: [(&str, [&str; 3]); 15] = [
     ("tiny", ["-127", "0", "100"]),
@@ -60,7 +28,7 @@ const TYPES: [(&str, [&str; 3]); 15] = [
 #[test]
 fn every_type_of_stata_is_read_whatever_the_release() {
     for name in ["114", "117", "118", "119", "big-endian"] {
-        let path = fixture(&format!("{name}.dta"));
+        let path = fixture(&format!("stata/{name}.dta"));
         assert_eq!(foreign_parser(&path), Some("stata"));
         let mut reader = open(&path, &Hint::default()).unwrap();
         assert_eq!((reader.recipe().format, reader.is_typed()), (Format::Stata, true));
@@ -83,7 +51,7 @@ fn every_type_of_stata_is_read_whatever_the_release() {
 
 #[test]
 fn a_file_of_stata_without_rows_keeps_its_columns_and_their_types() {
-    let mut reader = open(&fixture("empty.dta"), &Hint::default()).unwrap();
+    let mut reader = open(&fixture("stata/empty.dta"), &Hint::default()).unwrap();
     let schema = reader.schema();
     let kind = |name: &str| schema.field_with_name(name).unwrap().data_type().clone();
     assert_eq!(schema.fields().len(), TYPES.len());
@@ -93,7 +61,7 @@ fn a_file_of_stata_without_rows_keeps_its_columns_and_their_types() {
 
 #[test]
 fn what_is_no_time_of_stata_is_missing_and_told() {
-    let mut reader = open(&fixture("far.dta"), &Hint::default()).unwrap();
+    let mut reader = open(&fixture("stata/far.dta"), &Hint::default()).unwrap();
     assert_eq!(rows(&mut reader).unwrap(), [["1960-01-01", "0.0"], ["∅", "1.0"]]);
     let warnings = reader.warnings();
     let mut reasons: Vec<_> = warnings.iter().map(|warning| (warning.reason, warning.count)).collect();
@@ -102,38 +70,45 @@ fn what_is_no_time_of_stata_is_missing_and_told() {
 }
 
 #[test]
+fn dates_of_stata_may_be_aligned_and_business_days_stay_numbers_and_are_told() {
+    let mut reader = open(&fixture("stata/formats.dta"), &Hint::default()).unwrap();
+    let first = ["1960-01-01", "1960-01-01T00:00:00", "1960-01-01", "0.0", "0.0", "0.0"];
+    let second = ["1960-01-02", "1960-01-02T00:00:00", "1960-01-02", "1.0", "1.0", "1.0"];
+    assert_eq!(rows(&mut reader).unwrap(), [first, second]);
+    let warnings = reader.warnings();
+    let reasons: Vec<_> = warnings.iter().map(|warning| (warning.reason, warning.count)).collect();
+    assert_eq!(reasons, [("BUSINESS_DAYS_COUNTED", 2)]);
+    assert!(warnings[0].message.contains("`traded`, `settled`"), "{}", warnings[0].message);
+}
+
+/// Why a file is not opened.
+fn refusal(name: &str, limits: &Limits) -> &'static str {
+    let outcome = open_with(&fixture(name), &Hint::default(), limits, &CancelFlag::default());
+    outcome.err().expect("it is refused").reason()
+}
+
+#[test]
 fn a_file_of_stata_is_bounded() {
     let limits = Limits { max_columns: TYPES.len() - 1, ..Limits::default() };
-    assert_eq!(read(&fixture("114.dta"), &limits).unwrap_err().reason(), "TOO_MANY_COLUMNS");
+    assert_eq!(refusal("stata/114.dta", &limits), "TOO_MANY_COLUMNS");
     let limits = Limits { max_resident_bytes: 2_000, ..Limits::default() };
-    assert_eq!(read(&fixture("118.dta"), &limits).unwrap_err().reason(), "MEMORY_BUDGET_EXCEEDED");
+    assert_eq!(refusal("stata/118.dta", &limits), "MEMORY_BUDGET_EXCEEDED");
 }
 
 #[test]
 fn a_file_of_stata_that_ends_early_is_refused() {
     for name in ["114.dta", "118.dta"] {
-        let whole = std::fs::read(fixture(name)).unwrap();
+        let whole = std::fs::read(fixture(&format!("stata/{name}"))).unwrap();
         for length in [200, whole.len() / 3, whole.len() / 2] {
             assert_eq!(read_bytes(&whole[..length]).unwrap_err().reason(), "MALFORMED_FILE", "{name} to {length}");
         }
     }
 }
 
-/// Numbers that look like chance and are the same in every run: a parser that is not ours may hang on others.
-fn numbers(seed: u64) -> impl FnMut() -> u64 {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
-    }
-}
-
 /// Damage to what describes the columns; lengths that cost memory come behind it, and are for child processes.
 #[test]
 fn no_damage_to_the_columns_of_stata_causes_a_panic() {
-    let whole = std::fs::read(fixture("114.dta")).unwrap();
+    let whole = std::fs::read(fixture("stata/114.dta")).unwrap();
     for seed in 0..200 {
         let (mut next, mut bytes) = (numbers(seed), whole.clone());
         for _ in 0..1 + seed % 5 {

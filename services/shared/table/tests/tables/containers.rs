@@ -1,30 +1,18 @@
 //! Tables in compressions and archives are found, read, verified and bounded.
 
 use std::fs::File;
-use std::io::{Cursor, Write};
-use std::path::PathBuf;
+use std::io::Write;
 
 use arrow::array::AsArray;
 use millrace_table::{CancelFlag, Contents, Error, Hint, Limits, TableReader, open, open_table, open_with, tables};
-use tempfile::TempDir;
 use testkit::temp_dir;
 use types::Fault;
+use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
+use crate::files::{file, gzip, zip, zip_with};
+
 const CSV: &[u8] = b"town,size\nOslo,1\nRome,2\n";
-
-fn file(bytes: &[u8]) -> (TempDir, PathBuf) {
-    let folder = temp_dir();
-    let path = folder.path().join("file");
-    std::fs::write(&path, bytes).unwrap();
-    (folder, path)
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
 
 fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::encode_all(bytes, 3).unwrap()
@@ -40,21 +28,6 @@ fn xz(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(1)).unwrap();
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
-}
-
-fn zip_of(members: &[(&str, &[u8])], method: zip::CompressionMethod) -> Vec<u8> {
-    let level = (method == zip::CompressionMethod::Deflated).then_some(9);
-    let options = SimpleFileOptions::default().compression_method(method).compression_level(level);
-    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, bytes) in members {
-        writer.start_file(*name, options).unwrap();
-        writer.write_all(bytes).unwrap();
-    }
-    writer.finish().unwrap().into_inner()
-}
-
-fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
-    zip_of(members, zip::CompressionMethod::Deflated)
 }
 
 fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
@@ -104,8 +77,22 @@ fn reason(bytes: &[u8]) -> &'static str {
 }
 
 #[test]
+fn members_of_one_path_are_told_apart() {
+    let other = b"x,y\n1,2\n";
+    let archive =
+        tar(&[("t.d/a.csv", CSV), ("t.d/a.csv", other), ("t.d/a.csv", CSV), ("plain", CSV), ("plain", other)]);
+    let found = names(&archive);
+    assert_eq!(found, ["t.d/a.csv", "t.d/a (2).csv", "t.d/a (3).csv", "plain", "plain (2)"]);
+    let (_folder, path) = file(&archive);
+    for (member, first) in [("t.d/a.csv", "town"), ("t.d/a (2).csv", "x"), ("plain (2)", "x")] {
+        let reader = open_table(&path, &Hint::default(), (member, ""), &Limits::default(), &CancelFlag::default());
+        assert_eq!(reader.unwrap().column_names()[0], first, "{member}");
+    }
+}
+
+#[test]
 fn each_wrapping_is_taken_off() {
-    let stored = zip::CompressionMethod::Stored;
+    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
     for (bytes, compression, member) in [
         (CSV.to_vec(), "", ""),
         (gzip(CSV), "gzip", ""),
@@ -116,7 +103,7 @@ fn each_wrapping_is_taken_off() {
         (xz(CSV), "xz", ""),
         ([xz(&CSV[..10]), xz(&CSV[10..])].concat(), "xz", ""),
         (zip(&[("a.csv", CSV)]), "zip", "a.csv"),
-        (zip_of(&[("a.csv", CSV)], stored), "zip", "a.csv"),
+        (zip_with(&[("a.csv", CSV)], stored), "zip", "a.csv"),
         (tar(&[("folder/a.csv", CSV)]), "tar", "folder/a.csv"),
         (gzip(&tar(&[("a.csv", CSV)])), "gzip+tar", "a.csv"),
         (xz(&tar(&[("a.csv", CSV)])), "xz+tar", "a.csv"),
@@ -188,7 +175,8 @@ fn damage_is_told() {
         // Damage may look like an early end.
         assert!(["CORRUPT_ARCHIVE", "TRUNCATED_ARCHIVE"].contains(&reason(&bytes)));
     }
-    let stored = zip_of(&[("a.csv", &long)], zip::CompressionMethod::Stored);
+    let stored =
+        zip_with(&[("a.csv", &long)], SimpleFileOptions::default().compression_method(CompressionMethod::Stored));
     let mut bytes = stored.clone();
     bytes[stored.len() / 2] ^= 1;
     assert_eq!(reason(&bytes), "CORRUPT_ARCHIVE");

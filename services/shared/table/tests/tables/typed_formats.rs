@@ -1,46 +1,22 @@
 //! Formats with types, sheets and tables of their own are read as what they are, and bounded.
 
-use std::io::{Cursor, Write};
-use std::path::PathBuf;
+use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::ipc::CompressionType;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
 use arrow_avro::writer::AvroWriter;
-use millrace_table::{
-    CancelFlag, Error, Format, Hint, Limits, TableReader, open, open_table, open_with, tables, to_text,
-};
+use millrace_table::{CancelFlag, Error, Format, Hint, Limits, open, open_table, open_with, tables};
 use proptest::prelude::*;
-use tempfile::TempDir;
 use testkit::temp_dir;
 use types::Fault;
-use zip::write::SimpleFileOptions;
 
-fn file(bytes: &[u8]) -> (TempDir, PathBuf) {
-    let folder = temp_dir();
-    let path = folder.path().join("file");
-    std::fs::write(&path, bytes).unwrap();
-    (folder, path)
-}
-
-/// The rows of a table as text, its names first; `∅` for what is missing.
-fn rows(mut reader: TableReader) -> Result<Vec<Vec<String>>, Error> {
-    let mut rows = vec![reader.column_names()];
-    while let Some(batch) = reader.next_batch()? {
-        let batch = to_text(&batch)?;
-        let columns: Vec<_> = batch.columns().iter().map(|column| column.as_string::<i32>()).collect();
-        for row in 0..batch.num_rows() {
-            let cell = |column: &&StringArray| column.iter().nth(row).flatten().unwrap_or("∅").to_owned();
-            rows.push(columns.iter().map(cell).collect());
-        }
-    }
-    Ok(rows)
-}
+use crate::files::{self, file, fixture, named_rows};
 
 fn read(bytes: &[u8]) -> Result<Vec<Vec<String>>, Error> {
     let (_folder, path) = file(bytes);
-    open(&path, &Hint::default()).and_then(rows)
+    open(&path, &Hint::default()).and_then(named_rows)
 }
 
 fn batch() -> RecordBatch {
@@ -95,12 +71,8 @@ fn sqlite() -> Vec<u8> {
 }
 
 fn zip(members: &[(&str, &str)]) -> Vec<u8> {
-    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, text) in members {
-        writer.start_file(*name, SimpleFileOptions::default()).unwrap();
-        writer.write_all(text.as_bytes()).unwrap();
-    }
-    writer.finish().unwrap().into_inner()
+    let members: Vec<_> = members.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
+    files::zip(&members)
 }
 
 /// A workbook of two sheets and an empty one, the first as `cells`.
@@ -183,7 +155,7 @@ fn arrow_files_and_streams_keep_their_types() {
         let (_folder, path) = file(&bytes);
         let reader = open(&path, &Hint::default()).unwrap();
         assert_eq!((reader.recipe().format, reader.is_typed()), (format, true));
-        assert_eq!(rows(reader).unwrap(), once, "{format}");
+        assert_eq!(named_rows(reader).unwrap(), once, "{format}");
     }
 }
 
@@ -195,7 +167,7 @@ fn every_table_of_a_database_is_one() {
     let names: Vec<String> = found.tables.iter().map(|table| table.name()).collect();
     assert_eq!(names, ["the towns", "other"]);
     assert_eq!(
-        rows(found.tables[0].open().unwrap()).unwrap(),
+        named_rows(found.tables[0].open().unwrap()).unwrap(),
         [
             ["name", "size", "share", "raw"],
             ["Oslo, \"N\"", "709037", "0.1", "00ff"],
@@ -204,7 +176,7 @@ fn every_table_of_a_database_is_one() {
         ]
     );
     let other = open_table(&path, &Hint::default(), ("", "other"), &limits, &cancel).unwrap();
-    assert_eq!((other.recipe().format, rows(other).unwrap()), (Format::Sqlite, vec![vec!["id".to_owned()]]));
+    assert_eq!((other.recipe().format, named_rows(other).unwrap()), (Format::Sqlite, vec![vec!["id".to_owned()]]));
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     gzip.write_all(&sqlite()).unwrap();
     assert_eq!(read(&gzip.finish().unwrap()).unwrap().len(), 4);
@@ -219,7 +191,7 @@ fn every_sheet_that_holds_cells_is_a_table() {
     assert!(warnings[0].message.contains("`More`") && warnings[1].message.contains("`Empty`"));
     assert_eq!((reader.recipe().format, reader.recipe().table.as_str()), (Format::Xlsx, "Towns"));
     assert_eq!(
-        rows(reader).unwrap(),
+        named_rows(reader).unwrap(),
         [
             ["town", "size", "day", "at"],
             ["Oslo", "0.1", "2000-01-01", "2000-01-01T12:00:00"],
@@ -227,16 +199,16 @@ fn every_sheet_that_holds_cells_is_a_table() {
         ]
     );
     let more = open_table(&path, &Hint::default(), ("", "More"), &Limits::default(), &CancelFlag::default());
-    assert_eq!(rows(more.unwrap()).unwrap(), [["a"], ["1"]]);
+    assert_eq!(named_rows(more.unwrap()).unwrap(), [["a"], ["1"]]);
 }
 
 #[test]
 fn an_old_workbook_is_read() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/towns.xls");
+    let path = fixture("towns.xls");
     let reader = open(&path, &Hint::default()).unwrap();
     assert_eq!(reader.recipe().format, Format::Xls);
     assert_eq!(
-        rows(reader).unwrap(),
+        named_rows(reader).unwrap(),
         [
             ["town", "size", "share", "founded", "open"],
             ["Oslo", "709037", "0.1", "∅", "true"],
@@ -291,7 +263,7 @@ fn what_must_be_held_whole_has_a_budget() {
             &Limits { max_resident_bytes: 20, ..limits.clone() },
             &CancelFlag::default(),
         );
-        assert_eq!(outcome.and_then(rows).unwrap_err().reason(), "MEMORY_BUDGET_EXCEEDED");
+        assert_eq!(outcome.and_then(named_rows).unwrap_err().reason(), "MEMORY_BUDGET_EXCEEDED");
     }
 }
 

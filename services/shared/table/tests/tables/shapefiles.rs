@@ -1,21 +1,9 @@
 //! Shapefiles and tables of dBASE are read as what they are, and bounded.
 
-use std::io::{Cursor, Write};
-use std::path::PathBuf;
-
-use arrow::array::{AsArray, StringArray};
 use millrace_table::{CancelFlag, Error, Hint, Limits, Warning, open, tables};
-use tempfile::TempDir;
-use testkit::temp_dir;
 use types::Fault;
-use zip::write::SimpleFileOptions;
 
-fn file(bytes: &[u8]) -> (TempDir, PathBuf) {
-    let folder = temp_dir();
-    let path = folder.path().join("file");
-    std::fs::write(&path, bytes).unwrap();
-    (folder, path)
-}
+use crate::files::{file, rows, zip};
 
 struct Read {
     format: &'static str,
@@ -28,25 +16,10 @@ struct Read {
 fn read(bytes: &[u8]) -> Result<Read, Error> {
     let (_folder, path) = file(bytes);
     let mut reader = open(&path, &Hint::default())?;
-    let mut rows = vec![reader.column_names()];
-    while let Some(batch) = reader.next_batch()? {
-        let columns: Vec<_> = batch.columns().iter().map(|column| column.as_string::<i32>()).collect();
-        for row in 0..batch.num_rows() {
-            let cell = |column: &&StringArray| column.iter().nth(row).flatten().unwrap_or("∅").to_owned();
-            rows.push(columns.iter().map(cell).collect());
-        }
-    }
+    let names = reader.column_names();
+    let rows = [vec![names], rows(&mut reader)?].concat();
     let recipe = reader.recipe();
     Ok(Read { format: recipe.format.name(), member: recipe.member.clone(), rows, warnings: reader.warnings() })
-}
-
-fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, bytes) in members {
-        writer.start_file(*name, SimpleFileOptions::default()).unwrap();
-        writer.write_all(bytes).unwrap();
-    }
-    writer.finish().unwrap().into_inner()
 }
 
 /// A dBASE table of fields (name, kind, length) and records.

@@ -1,16 +1,13 @@
 //! Files that are known and not read say what they are, and what to do.
 
-use std::io::{Cursor, Write};
-
 use millrace_table::{Error, Hint, foreign_parser, open};
 use testkit::temp_dir;
 use types::Fault;
-use zip::write::SimpleFileOptions;
+
+use crate::files::{file, gzip, zip};
 
 fn refused(bytes: &[u8]) -> Error {
-    let folder = temp_dir();
-    let path = folder.path().join("file");
-    std::fs::write(&path, bytes).unwrap();
+    let (_folder, path) = file(bytes);
     assert_eq!(foreign_parser(&path).filter(|format| *format != "zip"), None, "no parser runs for it");
     open(&path, &Hint::default()).err().expect("it is not read")
 }
@@ -37,25 +34,23 @@ fn a_format_that_is_not_read_is_named() {
         let error = refused(bytes);
         assert_eq!((error.reason(), error.metadata()), ("FORMAT_NOT_READ", vec![("format", format.to_owned())]));
         assert!(error.to_string().contains("save it as Parquet or CSV"));
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-        gzip.write_all(bytes).unwrap();
-        assert_eq!(refused(&gzip.finish().unwrap()).reason(), "FORMAT_NOT_READ", "{format} in gzip");
+        for wrapped in
+            [gzip(bytes), zip(&[("read me.html", b"<html><body>It is beside.</body></html>"), ("data", bytes)])]
+        {
+            let error = refused(&wrapped);
+            assert_eq!((error.reason(), error.metadata()), ("FORMAT_NOT_READ", vec![("format", format.to_owned())]));
+        }
     }
 }
 
 #[test]
 fn what_holds_no_data_is_named() {
-    let zip = |member: &str| {
-        let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
-        writer.start_file(member, SimpleFileOptions::default()).unwrap();
-        writer.write_all(b"<w:document/>").unwrap();
-        writer.finish().unwrap().into_inner()
-    };
+    let document = |member: &str| zip(&[(member, b"<w:document/>")]);
     let files = [
         (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n".to_vec(), "a PDF document"),
         (b"\x7fELF\x02\x01\x01\0".to_vec(), "a program"),
-        (zip("word/document.xml"), "a Word document"),
-        (zip("ppt/presentation.xml"), "a PowerPoint presentation"),
+        (document("word/document.xml"), "a Word document"),
+        (document("ppt/presentation.xml"), "a PowerPoint presentation"),
     ];
     for (bytes, found) in files {
         let error = refused(&bytes);

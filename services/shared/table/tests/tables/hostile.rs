@@ -12,6 +12,8 @@ use proptest::prelude::*;
 use testkit::temp_dir;
 use types::Fault;
 
+use crate::files::{file, gzip};
+
 /// Reads a whole file: the number of rows and the warnings, or the failure.
 fn read_path(path: &Path, limits: &Limits) -> Result<(usize, Vec<Warning>), Error> {
     let mut reader = open_with(path, &Hint::default(), limits, &CancelFlag::default())?;
@@ -23,9 +25,7 @@ fn read_path(path: &Path, limits: &Limits) -> Result<(usize, Vec<Warning>), Erro
 }
 
 fn read_within(bytes: &[u8], limits: &Limits) -> Result<(usize, Vec<Warning>), Error> {
-    let folder = temp_dir();
-    let path = folder.path().join("file");
-    std::fs::write(&path, bytes).unwrap();
+    let (_folder, path) = file(bytes);
     read_path(&path, limits)
 }
 
@@ -35,12 +35,6 @@ fn read(bytes: &[u8]) -> Result<(usize, Vec<Warning>), Error> {
 
 fn reason(bytes: &[u8]) -> &'static str {
     read(bytes).unwrap_err().reason()
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
 }
 
 fn rows_of_csv(rows: usize) -> Vec<u8> {
