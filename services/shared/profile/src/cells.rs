@@ -191,7 +191,7 @@ impl Cell {
         let length = u32::try_from(from.number()?).map_err(|_| from.corrupt())?;
         let characters = u32::try_from(from.number()?).map_err(|_| from.corrupt())?;
         let text = from.text()?;
-        if text.len() > CELL_BYTES {
+        if text.len() > CELL_BYTES || count == 0 {
             return Err(from.corrupt());
         }
         Ok((Self { hash, normal, count, value, kind, length, characters, start: 0, kept: 0 }, text))

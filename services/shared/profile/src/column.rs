@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use arrow::array::{Array, StringArray};
-use sketch::{Corrupt, Counted, Distinct, DistinctSample, Frequent, Reader, Writer};
+use sketch::{Corrupt, Reader, Writer};
 
+use crate::beyond::Beyond;
 use crate::budget::Budget;
 use crate::cell::{Kind, Value, classify};
 use crate::cells::{CELL_BYTES, Cell, Cells};
-use crate::figures::{Figures, has_leading_zero};
-use crate::native::Native;
+use crate::figures::has_leading_zero;
+use crate::form::Form;
 use crate::normal::{normal_hash, trimmed};
 use crate::order::Order;
 use crate::rows::RowHashes;
@@ -25,44 +26,6 @@ const MISSING: u64 = 0x5bd1_e995;
 
 /// The hash of a cell, and where a look at many of them found it, see [`Cells::guess`].
 type Seen = (u64, u32);
-
-/// How the cells of a column come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// As text that speaks for itself.
-    Text {
-        /// A comma divides the fraction of a number.
-        decimal_comma: bool,
-    },
-    /// As text, whose type the file declares.
-    Declared,
-    /// As values.
-    Native(Native),
-}
-
-impl Form {
-    pub(crate) fn encode(self, out: &mut Writer) {
-        match self {
-            Self::Text { decimal_comma } => out.number(u64::from(decimal_comma)),
-            Self::Declared => out.number(2),
-            Self::Native(native) => {
-                let place = Native::ALL.iter().position(|other| *other == native).unwrap_or_default();
-                out.number(3 + place as u64);
-            }
-        }
-    }
-
-    pub(crate) fn decode(from: &mut Reader<'_>) -> Result<Self, Corrupt> {
-        Ok(match from.number()? {
-            number @ (0 | 1) => Self::Text { decimal_comma: number == 1 },
-            2 => Self::Declared,
-            number => {
-                let place = usize::try_from(number - 3).map_err(|_| from.corrupt())?;
-                Self::Native(*Native::ALL.get(place).ok_or(from.corrupt())?)
-            }
-        })
-    }
-}
 
 /// One column.
 ///
@@ -88,20 +51,6 @@ pub(crate) struct Column {
     last: Option<usize>,
     scratch: String,
 }
-
-/// The summaries of a column with many distinct cells.
-#[derive(Debug, Clone)]
-pub(crate) struct Beyond {
-    pub(crate) figures: Figures,
-    pub(crate) distinct: Distinct,
-    pub(crate) sample: DistinctSample,
-    pub(crate) frequent: Frequent,
-    /// Cells that are neither numbers nor instants, as long as there are few different ones.
-    pub(crate) strays: Option<Frequent>,
-}
-
-/// How many different strays are counted.
-pub(crate) const STRAYS: usize = 64;
 
 impl Column {
     pub(crate) fn new(budget: Budget, form: Form) -> Self {
@@ -401,7 +350,7 @@ impl Column {
 
     /// The text of a cell, rendered where it came as a value.
     pub(crate) fn text<'t>(&self, cell: &Cell, kept: &'t str) -> Cow<'t, str> {
-        text_of(self.form, cell, kept)
+        self.form.text(cell, kept)
     }
 
     /// The first row with a cell of a kind.
@@ -456,102 +405,6 @@ impl Column {
         column.order = Order::decode(from)?;
         column.first_code = from.optional(Reader::number)?;
         Ok(column)
-    }
-}
-
-impl Beyond {
-    fn new(budget: &Budget) -> Self {
-        Self {
-            figures: Figures::new(budget.ranks),
-            distinct: Distinct::new(budget.lg_k),
-            sample: DistinctSample::new(budget.sample),
-            frequent: Frequent::new(budget.frequent),
-            strays: Some(Frequent::new(STRAYS)),
-        }
-    }
-
-    fn absorb<'c>(&mut self, cells: impl Iterator<Item = (&'c Cell, &'c str)> + Clone, form: Form) {
-        let is_text = !matches!(form, Form::Native(_));
-        for (cell, text) in cells.clone() {
-            self.figures.add(cell, is_text.then_some(text));
-            if is_value(cell) {
-                self.distinct.add(cell.hash);
-                if self.sample.wants(cell.normal) {
-                    self.sample.offer(cell.normal, cell.count, &text_of(form, cell, text));
-                }
-            }
-        }
-        self.frequent.absorb(counted(cells.clone(), form, is_value));
-        if let Some(strays) = &mut self.strays {
-            strays.absorb(counted(cells, form, is_stray));
-        }
-        self.drop_strays();
-    }
-
-    fn drop_strays(&mut self) {
-        if self.strays.as_ref().is_some_and(|strays| strays.count_error() > 0) {
-            self.strays = None;
-        }
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.figures.merge(other.figures);
-        self.distinct.merge(&other.distinct);
-        self.sample.merge(&other.sample);
-        self.frequent.merge(&other.frequent);
-        match (&mut self.strays, &other.strays) {
-            (Some(ours), Some(theirs)) => ours.merge(theirs),
-            (_, None) | (None, _) => self.strays = None,
-        }
-        self.drop_strays();
-    }
-
-    fn encode(&self, out: &mut Writer) {
-        self.figures.encode(out);
-        self.distinct.encode(out);
-        self.sample.encode(out);
-        self.frequent.encode(out);
-        out.optional(self.strays.as_ref(), |out, strays| strays.encode(out));
-    }
-
-    fn decode(from: &mut Reader<'_>) -> Result<Self, Corrupt> {
-        Ok(Self {
-            figures: Figures::decode(from)?,
-            distinct: Distinct::decode(from)?,
-            sample: DistinctSample::decode(from)?,
-            frequent: Frequent::decode(from)?,
-            strays: from.optional(Frequent::decode)?,
-        })
-    }
-}
-
-/// Cells that are values whatever the type of the column.
-pub(crate) fn is_value(cell: &Cell) -> bool {
-    !matches!(cell.kind, Kind::Token | Kind::Blank)
-}
-
-/// Cells that are neither numbers nor instants, nor anything else with a form of its own.
-pub(crate) fn is_stray(cell: &Cell) -> bool {
-    matches!(cell.kind, Kind::Text | Kind::Boolean)
-}
-
-/// Cells with their counts, whose texts are made when they are asked for.
-fn counted<'c>(
-    cells: impl Iterator<Item = (&'c Cell, &'c str)> + Clone,
-    form: Form,
-    chosen: impl Fn(&Cell) -> bool + Copy,
-) -> impl Iterator<Item = Counted<impl FnOnce() -> Box<str>>> + Clone {
-    cells.filter(move |(cell, _)| chosen(cell)).map(move |(cell, text)| Counted {
-        hash: cell.hash,
-        count: cell.count,
-        text: move || text_of(form, cell, text).into(),
-    })
-}
-
-fn text_of<'t>(form: Form, cell: &Cell, kept: &'t str) -> Cow<'t, str> {
-    match form {
-        Form::Native(native) => Cow::Owned(native.render(cell.value).into_string()),
-        Form::Text { .. } | Form::Declared => Cow::Borrowed(kept),
     }
 }
 

@@ -3,12 +3,15 @@
 use proto::profiling::v1::{ColumnProfile, CorrelationSketch, StructuralType};
 use sketch::{Corrupt, KeyedLanes, KeyedNumbers, LANES, Reader, Writer};
 
+use crate::budget::Budget;
 use crate::cell::{Kind, Value};
 use crate::cells::Cell;
-use crate::column::Form;
 use crate::decide;
+use crate::form::Form;
+use crate::layout::Layout;
 use crate::native::Native;
-use crate::partial::{Layout, Partial};
+use crate::normal::normal_hash;
+use crate::partial::Partial;
 use crate::summary::Summary;
 
 /// How many key columns are looked at.
@@ -63,15 +66,26 @@ pub(crate) struct Wanted {
 impl Wanted {
     #[inline]
     pub(crate) fn offer(&mut self, row: usize, cell: &Cell) {
-        if cell.normal < self.limit && KEY_KINDS >> cell.kind as u32 & 1 == 1 && !is_little(cell.value) {
+        if cell.normal < self.limit && KEY_KINDS >> cell.kind as u32 & 1 == 1 && !is_little(cell) {
             self.rows.push((row as u32, cell.normal));
         }
     }
 }
 
+/// Tells whether a cell is a whole number of one or two digits.
 #[inline]
-fn is_little(value: Value) -> bool {
-    matches!(value, Value::Integer(number) if number.unsigned_abs() < LEAST_NAME)
+fn is_little(cell: &Cell) -> bool {
+    let Value::Integer(number) = cell.value else { return false };
+    number.unsigned_abs() < LEAST_NAME && (cell.length < 3 || !is_long_code(cell, number.unsigned_abs() as u8))
+}
+
+/// Tells whether a whole number below 100 was written with three digits or more, as `007` is. Such a code is hashed as
+/// text, which is not that of `07`, `+7` or `+07`; its length may come from white space.
+fn is_long_code(cell: &Cell, number: u8) -> bool {
+    let [tens, ones] = [b'0' + number / 10, b'0' + number % 10];
+    let short: [&[u8]; 3] = [&[tens, ones], &[b'+', ones], &[b'+', tens, ones]];
+    cell.normal != normal_hash("", cell.kind, cell.value, &mut String::new())
+        && short.iter().all(|code| cell.normal != sketch::hash(code))
 }
 
 /// Tells whether cells that come like this may be keys.
@@ -196,7 +210,7 @@ impl Keyed {
 
     /// Reads back a summary of a table of so many columns.
     pub(crate) fn decode(from: &mut Reader<'_>, columns: usize) -> Result<Self, Corrupt> {
-        let k = usize::try_from(from.number()?).map_err(|_| from.corrupt())?;
+        let k = usize::try_from(from.number()?).ok().filter(|k| *k <= Budget::KEYS).ok_or(from.corrupt())?;
         let mut found = Self::new(k);
         let column = |from: &mut Reader<'_>, before: Option<usize>| {
             let column = usize::try_from(from.number()?).map_err(|_| from.corrupt())?;
@@ -256,4 +270,37 @@ pub(crate) fn keyed_numbers(layout: &Layout, partial: &Partial, key: &str, numbe
     let (_, lanes) = partial.keyed.keys.iter().find(|(column, _)| *column == key)?;
     let told = key != number && lanes.keys().0 >= LEAST_KEYS && names(kind(key)) && measures(kind(number));
     partial.keyed.numbers(key, number).filter(|_| told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cell::classify;
+
+    fn cell(text: &str) -> Cell {
+        let (kind, value) = classify(text.trim(), false);
+        let normal = normal_hash(text.trim(), kind, value, &mut String::new());
+        Cell::new(0, normal, (kind, value), text)
+    }
+
+    #[test]
+    fn whole_numbers_of_one_or_two_digits_are_little_and_codes_of_three_are_not() {
+        for text in ["0", "7", "-12", "99", " 7 ", "07", "  07", "00  ", "+7", "+07", "+12", "  +7"] {
+            assert!(is_little(&cell(text)), "{text}");
+        }
+        for text in ["100", "-100", "007", " 012 ", "000", "0012", "+007"] {
+            assert!(!is_little(&cell(text)), "{text}");
+        }
+    }
+
+    #[test]
+    fn more_keys_than_any_budget_has_are_refused() {
+        for (k, good) in [(Budget::KEYS as u64, true), (Budget::KEYS as u64 + 1, false), (u64::MAX, false)] {
+            let mut out = Writer::default();
+            for number in [k, 0, 0] {
+                out.number(number);
+            }
+            assert_eq!(Keyed::decode(&mut Reader::new(&out.finish()), 3).is_ok(), good, "{k}");
+        }
+    }
 }

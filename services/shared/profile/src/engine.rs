@@ -13,11 +13,13 @@ use proto::profiling::v1::StoredProfile;
 use table::{Block, Blocks, Contents, Hint, TableReader};
 use types::{Digest, DigestHasher};
 
+use crate::builder::Builder;
 use crate::error::Error;
 use crate::file_tables::FileTables;
 use crate::finish::{self, Origin, joined};
+use crate::layout::Layout;
 use crate::options::{Options, Progress};
-use crate::partial::{Builder, Layout, Partial, add_warnings};
+use crate::partial::{Partial, add_warnings};
 use crate::state::State;
 use crate::tree::Tree;
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use sketch::{Corrupt, Reader, Writer};
+use sketch::{Corrupt, Reader, Sums, Writer};
 
 use crate::cell::{Kind, Value};
 use crate::cells::Cell;
@@ -96,7 +96,8 @@ impl Figures {
         if cell.kind == Kind::Token {
             return self.add_token(text.unwrap_or("NaN"), cell.count);
         }
-        self.summarise(cell, text);
+        // Of a text that was cut nobody knows all digits.
+        self.summarise(cell, text.filter(|text| text.len() == cell.length as usize));
         if let Some(text) = text {
             self.measure(text, Lengths::of(cell));
             if cell.kind == Kind::Integer {
@@ -194,7 +195,9 @@ impl Figures {
     /// Tells whether the numbers of some slots are decimals that doubles do not tell apart: a double would lose digits.
     pub(crate) fn need_all_digits(&self, slots: &[Slot]) -> bool {
         let filled = || slots.iter().filter_map(|slot| self.spreads[*slot as usize].as_deref());
-        filled().any(|spread| spread.exact.rounds) && filled().all(|spread| spread.sums.total().is_some())
+        let mut sums = Sums::default();
+        filled().for_each(|spread| sums.merge(&spread.sums));
+        filled().any(|spread| spread.exact.rounds) && sums.total().is_some()
     }
 
     /// The merged summary of some slots; nothing when all are empty.

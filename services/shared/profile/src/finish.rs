@@ -18,8 +18,9 @@ use crate::decide::{self, Decision};
 use crate::describe::{self, Described};
 use crate::error::Error;
 use crate::keys;
+use crate::layout::Layout;
 use crate::options::Options;
-use crate::partial::{Layout, Partial};
+use crate::partial::Partial;
 use crate::place::{self, Extent, Values};
 use crate::semantic::{self, Finding};
 use crate::spatial::{Axis, Pair};
@@ -133,7 +134,7 @@ fn finish_column(layout: &Layout, partial: &Partial, index: usize, options: &Opt
     let sample: Vec<(&str, u64)> = entries.iter().map(|(_, count, text)| (*text, *count)).collect();
     let findings = semantic::findings(&profile, &sample);
     let meaning = semantic::meaning(&findings);
-    let values = || Values::of(&summary, &profile.top_values);
+    let values = || Values::of(&summary, &decision.repeated);
     Finished {
         places: meaning.and_then(|meaning| place::of_column(name, meaning, values)),
         coverage: time::coverage(name, &decision, &summary, spectrum.as_ref()),

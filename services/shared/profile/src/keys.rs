@@ -3,7 +3,8 @@
 use proto::profiling::v1::{CandidateKey, ColumnProfile, CountInterval, DuplicateRows};
 use sketch::DistinctSample;
 
-use crate::partial::{Layout, Partial};
+use crate::layout::Layout;
+use crate::partial::Partial;
 
 const KEYS: usize = 20;
 

@@ -16,7 +16,9 @@
 //! Dates and timestamps count as seconds since 1970-01-01T00:00:00Z in numeric summaries, times as seconds since
 //! midnight.
 
+mod beyond;
 mod budget;
+mod builder;
 mod calendar;
 mod cell;
 mod cells;
@@ -33,9 +35,11 @@ mod exact;
 mod figures;
 mod file_tables;
 mod finish;
+mod form;
 mod geometry;
 mod isolation;
 mod keys;
+mod layout;
 mod longitude;
 mod native;
 mod normal;
@@ -70,4 +74,4 @@ pub use state::State;
 pub use table::{CancelFlag, Hint, Limits};
 
 /// The version of the engine. Profiles of different versions are not compared; raise it with every change of results.
-pub const ENGINE_VERSION: &str = "4";
+pub const ENGINE_VERSION: &str = "5";

@@ -13,7 +13,8 @@ use sketch::{Decimal, mix};
 
 use crate::calendar::civil;
 use crate::cell::{Kind, Value};
-use crate::column::{Column, Form};
+use crate::column::Column;
+use crate::form::Form;
 use crate::number::decimal_to_f64;
 use crate::rows::RowHashes;
 

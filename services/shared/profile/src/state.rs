@@ -9,8 +9,9 @@ use types::Digest;
 use crate::correlate;
 use crate::error::Error;
 use crate::finish::{self, Origin};
+use crate::layout::Layout;
 use crate::options::Options;
-use crate::partial::{Layout, Partial};
+use crate::partial::Partial;
 
 /// How many files a profile may cover: it lists them all, in one message.
 pub(crate) const MOST_PARTS: usize = 10_000;

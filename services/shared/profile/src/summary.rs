@@ -4,11 +4,13 @@ use std::borrow::Cow;
 
 use sketch::{DistinctSample, Estimate, Frequent, TopValue, at_ranks};
 
+use crate::beyond::{STRAYS, is_stray, is_value};
 use crate::budget::Budget;
 use crate::cell::{Kind, Value, classify};
 use crate::cells::Cell;
-use crate::column::{Column, Form, STRAYS, is_stray, is_value};
+use crate::column::Column;
 use crate::figures::{Figures, Lengths, Slot};
+use crate::form::Form;
 use crate::spread::Spread;
 
 /// All figures of a column, and whether they are exact.

@@ -111,6 +111,44 @@ fn small_tables_correlate_exactly() {
 }
 
 #[test]
+fn codes_of_three_digits_are_keys_whatever_number_they_would_be() {
+    let options = Options::default();
+    let table = |digits: usize, factor: f64| {
+        let mut text = "code,amount\n".to_owned();
+        for code in 0..100u32 {
+            // White space around a code makes it no longer.
+            let space = if code % 2 == 0 { "" } else { "  " };
+            writeln!(text, "{space}{code:0digits$},{:.2}", f64::from(code) * factor + 0.25).unwrap();
+        }
+        with_state(&text, &options)
+    };
+    let ((told, first), (_, second)) = (table(3, 1.0), table(3, -0.5));
+    let sketches = &told.correlation_sketches;
+    assert_eq!(sketches.len(), 1, "{sketches:?}");
+    assert_eq!((sketches[0].key_column.as_str(), sketches[0].key_count, sketches[0].complete), ("code", 100, true));
+    let found = correlation(&pair(&first, "code", "amount"), &pair(&second, "code", "amount")).unwrap();
+    assert_eq!(found.keys, 100);
+    assert!((found.linear.value + 1.0).abs() < 1e-6, "{found:?}");
+    for digits in [1, 2] {
+        assert!(table(digits, 1.0).0.correlation_sketches.is_empty(), "{digits} digits");
+    }
+}
+
+#[test]
+fn a_constant_column_has_no_correlation_however_often_each_key_occurs() {
+    let options = Options::default();
+    let (mut flat, mut varied) = ("place,flat\n".to_owned(), "place,amount\n".to_owned());
+    for place in 0..60 {
+        (0..1 + place % 7).for_each(|_| flat.push_str(&format!("place {place},0.1\n")));
+        writeln!(varied, "place {place},{}.5", place * 37 % 101).unwrap();
+    }
+    let ((_, flat), (_, varied)) = (with_state(&flat, &options), with_state(&varied, &options));
+    let (flat, varied) = (pair(&flat, "place", "flat"), pair(&varied, "place", "amount"));
+    assert!(correlation(&varied, &varied).is_some());
+    assert_eq!(correlation(&flat, &varied), None);
+}
+
+#[test]
 fn of_many_columns_the_first_are_kept() {
     let mut text: String = (0..20).map(|column| format!("k{column},n{column},")).collect();
     text.push_str("last\n");
@@ -158,6 +196,7 @@ fn cell() -> impl Strategy<Value = String> {
         6 => (60i32..140).prop_map(|n| n.to_string()),
         2 => (1u32..13, 1u32..29).prop_map(|(month, day)| format!("2001-{month:02}-{day:02}")),
         2 => (0i32..50).prop_map(|n| format!("{n}.5")),
+        2 => (0u32..120).prop_map(|n| format!("{n:03}")),
         3 => Just(String::new()),
         1 => Just("NA".to_owned()),
     ]

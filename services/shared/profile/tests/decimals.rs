@@ -45,6 +45,17 @@ fn decimals_in_text_lose_no_digit() {
     }
 }
 
+/// Where nothing is exact, nothing says so: neither of a sum with too many digits, nor of a cell that was cut.
+#[test]
+fn what_is_not_known_to_the_last_digit_is_a_float() {
+    let apart = ["12345678901234567890123456789012345".to_owned(), "0.12345678901234567891".to_owned()];
+    let cut = [format!("{}0.12345678901234567890123456789012345678", " ".repeat(220)), "0.5".to_owned()];
+    for cells in [apart, cut] {
+        let (kind, numeric) = column(&cells);
+        assert_eq!((kind, numeric.exact_sum.as_str(), numeric.exact_max.as_str()), (StructuralType::Float, "", ""));
+    }
+}
+
 #[test]
 fn numbers_that_doubles_tell_apart_are_floats() {
     let usual: Vec<String> = amounts(1_000, 12).into_iter().map(written).collect();

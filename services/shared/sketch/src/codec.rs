@@ -1,5 +1,8 @@
 //! Summaries as bytes.
 
+/// No summary is asked for more keys or values than this.
+pub const MOST_KEPT: usize = 1 << 16;
+
 /// Bytes that hold no summary: cut short, or written by something else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the bytes hold no summary at {at} bytes before their end")]
@@ -124,6 +127,12 @@ impl<'a> Reader<'a> {
         let length = usize::try_from(self.number()?).map_err(|_| self.corrupt())?;
         let needed = length.checked_mul(least_bytes).ok_or(self.corrupt())?;
         if needed > self.rest.len() { Err(self.corrupt()) } else { Ok(length) }
+    }
+
+    /// Reads how many keys or values a summary keeps at most.
+    pub(crate) fn kept(&mut self) -> Result<usize, Corrupt> {
+        let kept = usize::try_from(self.number()?).map_err(|_| self.corrupt())?;
+        if kept > MOST_KEPT { Err(self.corrupt()) } else { Ok(kept) }
     }
 
     /// Reads a great whole number.

@@ -84,8 +84,8 @@ impl Frequent {
         if self.counts.len() + fresh.len() <= self.capacity {
             return 0;
         }
-        // What is here already fits, so the first that does not is one of those.
-        if fresh.iter().all(|count| *count == 1) {
+        // Where what is here fits, which it may not since a merge, the first that does not is one of those.
+        if self.counts.len() <= self.capacity && fresh.iter().all(|count| *count == 1) {
             return 1;
         }
         let ours = self.counts.values().map(|(count, _)| *count);
@@ -186,7 +186,36 @@ mod tests {
         assert_eq!(sketch.count_error(), 50);
     }
 
+    #[test]
+    fn a_merge_with_a_smaller_sketch_leaves_as_many_values_as_that_holds() {
+        let values: Vec<u16> = (0..60).flat_map(|value| vec![value; 1 + usize::from(value) % 3]).collect();
+        for theirs in [&[][..], &[100], &[7, 100, 101, 102]] {
+            let mut merged = of(64, &values, 500);
+            merged.merge(&of(16, theirs, 500));
+            assert!(merged.counts.len() <= 16, "{}", merged.counts.len());
+            let mut out = Writer::default();
+            merged.encode(&mut out);
+            let back = Frequent::decode(&mut Reader::new(&out.finish())).unwrap();
+            assert_eq!(back.top(16), merged.top(16));
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_merge_keeps_no_more_than_the_smaller_capacity(
+            ours in prop::collection::vec(0u16..400, 0..300), theirs in prop::collection::vec(0u16..400, 0..300),
+            ours_capacity in 1usize..80, theirs_capacity in 1usize..80,
+        ) {
+            let mut merged = of(ours_capacity, &ours, 100);
+            merged.merge(&of(theirs_capacity, &theirs, 100));
+            let capacity = ours_capacity.min(theirs_capacity);
+            prop_assert!(merged.counts.len() <= capacity);
+            prop_assert!(merged.count_error() <= (ours.len() + theirs.len()) as u64 / (capacity as u64 + 1));
+            let mut out = Writer::default();
+            merged.encode(&mut out);
+            prop_assert!(Frequent::decode(&mut Reader::new(&out.finish())).is_ok());
+        }
+
         #[test]
         fn counts_lie_within_the_error_however_the_stream_is_cut(
             values in prop::collection::vec(0u16..400, 1..3_000), cut in 0usize..3_000, size in 1usize..500,

@@ -3,36 +3,38 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
-use crate::codec::{Corrupt, Reader, Writer};
+use crate::codec::{Corrupt, MOST_KEPT, Reader, Writer};
 use crate::hash::Identity;
 use crate::overlap::Interval;
+use crate::tally::Tally;
 
 /// A column of numbers by the values of a key column: the mean number of each of the `k` keys with the least hashes.
 ///
 /// Two such summaries, of different tables but with one hash, hold the same keys below the lesser of their limits, as far as
 /// both tables have them. So the numbers that they have for common keys are a uniform sample of the rows that a join over
 /// the keys would have, with one row for each key: see [`correlation`]. Rows without a key or without a number stay out.
-/// The mean of a key is right to about 1e-15 of the greatest of its numbers, however rows were cut and merged.
+/// The mean of a key is right to about 1e-15 of the greatest of its numbers, however rows were cut and merged: what
+/// rounding takes from sums is kept beside them. A key whose numbers add up to more than a double holds has none.
 ///
 /// Source: Santos, Bessa, Chirigati, Musco, Freire, Correlation Sketches for Approximate Join-Correlation Queries, 2021.
 #[derive(Debug, Clone)]
 pub struct KeyedNumbers {
     k: usize,
-    /// How often each key occurred, and the sum of its numbers.
-    keys: HashMap<u64, (u64, f64), BuildHasherDefault<Identity>>,
+    /// The numbers of each key.
+    keys: HashMap<u64, Tally, BuildHasherDefault<Identity>>,
     /// Hashes from here on were left out.
     limit: u64,
 }
 
 impl KeyedNumbers {
-    /// Makes an empty summary of at most `k` keys, at least 8.
+    /// Makes an empty summary of at most `k` keys, 8 to [`MOST_KEPT`].
     pub fn new(k: usize) -> Self {
-        Self { k: k.max(8), keys: HashMap::default(), limit: u64::MAX }
+        Self { k: k.clamp(8, MOST_KEPT), keys: HashMap::default(), limit: u64::MAX }
     }
 
-    /// The keys with a number among all those whose hashes are below `limit`, each with its rows and their sum.
-    pub(crate) fn of(k: usize, limit: u64, keys: impl Iterator<Item = (u64, u64, f64)>) -> Self {
-        Self { limit, keys: keys.map(|(key, rows, sum)| (key, (rows, sum))).collect(), ..Self::new(k) }
+    /// The keys with a number among all those whose hashes are below `limit`, each with its numbers.
+    pub(crate) fn of(k: usize, limit: u64, keys: impl Iterator<Item = (u64, Tally)>) -> Self {
+        Self { limit, keys: keys.collect(), ..Self::new(k) }
     }
 
     /// How many keys it holds.
@@ -55,14 +57,12 @@ impl KeyedNumbers {
     #[inline]
     pub fn offer(&mut self, key: u64, number: f64) {
         if key < self.limit {
-            self.take(key, 1, number);
+            self.take(key, |tally| tally.add(number));
         }
     }
 
-    fn take(&mut self, key: u64, rows: u64, sum: f64) {
-        let known = self.keys.entry(key).or_default();
-        known.0 += rows;
-        known.1 += sum;
+    fn take(&mut self, key: u64, add: impl FnOnce(&mut Tally)) {
+        add(self.keys.entry(key).or_default());
         if self.keys.len() >= 2 * self.k {
             self.prune();
         }
@@ -85,24 +85,24 @@ impl KeyedNumbers {
         self.limit = self.limit.min(other.limit);
         self.keys.retain(|key, _| *key < self.limit);
         // Those beyond the `k` least too: the first of them may be where the limit is to be.
-        for (key, rows, sum) in other.all() {
+        for (key, theirs) in other.all() {
             if key < self.limit {
-                self.take(key, rows, sum);
+                self.take(key, |tally| tally.merge(&theirs));
             }
         }
         self.prune();
     }
 
-    /// The keys by rising hash with their rows and sums, at most `k`.
-    fn sorted(&self) -> Vec<(u64, u64, f64)> {
+    /// The keys by rising hash with their numbers, at most `k`.
+    fn sorted(&self) -> Vec<(u64, Tally)> {
         let mut keys = self.all();
         keys.truncate(self.k);
         keys
     }
 
-    fn all(&self) -> Vec<(u64, u64, f64)> {
-        let mut keys: Vec<_> = self.keys.iter().map(|(key, (rows, sum))| (*key, *rows, *sum)).collect();
-        keys.sort_unstable_by_key(|(key, ..)| *key);
+    fn all(&self) -> Vec<(u64, Tally)> {
+        let mut keys: Vec<_> = self.keys.iter().map(|(key, tally)| (*key, *tally)).collect();
+        keys.sort_unstable_by_key(|(key, _)| *key);
         keys
     }
 
@@ -121,23 +121,22 @@ impl KeyedNumbers {
         out.number(self.k as u64);
         out.word(self.bound());
         out.number(keys.len() as u64);
-        for (key, rows, sum) in keys {
+        for (key, tally) in keys {
             out.word(key);
-            out.number(rows);
-            out.double(sum);
+            tally.encode(out);
         }
     }
 
     /// Reads an appended summary.
     pub fn decode(from: &mut Reader<'_>) -> Result<Self, Corrupt> {
-        let k = usize::try_from(from.number()?).map_err(|_| from.corrupt())?;
+        let k = from.kept()?;
         let mut numbers = Self { limit: from.word()?, ..Self::new(k) };
-        for _ in 0..from.length(17)? {
-            let (key, rows, sum) = (from.word()?, from.number()?, from.double()?);
-            if rows == 0 || !sum.is_finite() || key >= numbers.limit {
+        for _ in 0..from.length(18)? {
+            let (key, tally) = (from.word()?, Tally::decode(from)?);
+            if tally.count() == 0 || key >= numbers.limit {
                 return Err(from.corrupt());
             }
-            numbers.keys.insert(key, (rows, sum));
+            numbers.keys.insert(key, tally);
         }
         if numbers.keys.len() > numbers.k { Err(from.corrupt()) } else { Ok(numbers) }
     }
@@ -146,7 +145,7 @@ impl KeyedNumbers {
 /// How two columns of numbers go together over the keys that their tables share.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Correlation {
-    /// Common keys that it rests on.
+    /// Common keys that it rests on: those with a mean in both.
     pub keys: usize,
     /// How many common keys there are; an interval of 95 %.
     pub common_keys: Interval,
@@ -160,35 +159,44 @@ pub struct Correlation {
 const Z: f64 = 1.96;
 /// With fewer pairs there is no interval.
 const LEAST_KEYS: usize = 4;
+/// Means that differ by no more than this share of the greater one are the same, for they are rounded.
+const NOISE: f64 = 1e-12;
 
 /// Estimates how two columns of numbers correlate, without joining their tables: over the keys in both, each key once with the
 /// mean of its numbers.
 ///
-/// Nothing when fewer than four common keys were sampled, or when either column has one and the same number for all of them.
-/// Exact, with intervals that are points, where both summaries hold all keys of their tables.
+/// Means that differ by no more than 1e-12 of the greater one count as the same, and share their rank. Nothing when the
+/// sample has fewer than four common keys, or when either column has the same mean for all of them. Exact, with intervals
+/// that are points, where both summaries hold all keys of their tables.
 pub fn correlation(first: &KeyedNumbers, second: &KeyedNumbers) -> Option<Correlation> {
     let limit = first.bound().min(second.bound());
     let is_whole = limit == u64::MAX;
-    let (mut xs, mut ys) = (Vec::new(), Vec::new());
-    for (key, rows, sum) in first.sorted() {
-        if let Some((other_rows, other_sum)) = second.keys.get(&key).filter(|_| key < limit || is_whole) {
-            xs.push(sum / rows as f64);
-            ys.push(other_sum / *other_rows as f64);
+    let (mut common, mut xs, mut ys) = (0u64, Vec::new(), Vec::new());
+    for (key, ours) in first.sorted() {
+        let Some(theirs) = second.keys.get(&key).filter(|_| key < limit || is_whole) else { continue };
+        common += 1;
+        if let (Some(x), Some(y)) = (ours.mean(), theirs.mean()) {
+            xs.push(x);
+            ys.push(y);
         }
     }
     let keys = xs.len();
-    if keys < LEAST_KEYS {
+    if keys < LEAST_KEYS || !varies(&xs) || !varies(&ys) {
         return None;
     }
     let share = if is_whole { 1.0 } else { limit as f64 / u64::MAX as f64 };
-    let spread = Z * ((1.0 - share) * keys as f64).sqrt() / share;
-    let common = keys as f64 / share;
+    let common = common as f64;
+    let spread = Z * ((1.0 - share) * common).sqrt() / share;
     let around = |value: f64, variance: f64| if is_whole { point(value) } else { fisher(value, variance) };
     let (linear, rank) = (pearson(&xs, &ys)?, pearson(&ranks(&xs), &ranks(&ys))?);
     let freedom = (keys - 3) as f64;
     Some(Correlation {
         keys,
-        common_keys: Interval { value: common, low: (common - spread).max(keys as f64), high: common + spread },
+        common_keys: Interval {
+            value: common / share,
+            low: (common / share - spread).max(common),
+            high: common / share + spread,
+        },
         linear: around(linear, 1.0 / freedom),
         // Bonett and Wright, 2000.
         rank: around(rank, (1.0 + rank * rank / 2.0) / freedom),
@@ -205,12 +213,24 @@ fn fisher(value: f64, variance: f64) -> Interval {
     Interval { value, low: (middle - half).tanh().min(value), high: (middle + half).tanh().max(value) }
 }
 
+/// Tells whether means differ by more than rounding explains.
+fn varies(means: &[f64]) -> bool {
+    let least = means.iter().copied().fold(f64::INFINITY, f64::min);
+    let greatest = means.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    !is_same(least, greatest)
+}
+
+fn is_same(a: f64, b: f64) -> bool {
+    (a - b).abs() <= NOISE * a.abs().max(b.abs())
+}
+
 fn pearson(xs: &[f64], ys: &[f64]) -> Option<f64> {
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let (x_mean, y_mean) = (mean(xs), mean(ys));
+    let (x_factor, y_factor) = (factor(xs), factor(ys));
+    let mean = |values: &[f64], factor| values.iter().map(|value| value * factor).sum::<f64>() / values.len() as f64;
+    let (x_mean, y_mean) = (mean(xs, x_factor), mean(ys, y_factor));
     let (mut xy, mut xx, mut yy) = (0.0, 0.0, 0.0);
     for (x, y) in xs.iter().zip(ys) {
-        let (x, y) = (x - x_mean, y - y_mean);
+        let (x, y) = (x * x_factor - x_mean, y * y_factor - y_mean);
         xy += x * y;
         xx += x * x;
         yy += y * y;
@@ -219,16 +239,24 @@ fn pearson(xs: &[f64], ys: &[f64]) -> Option<f64> {
     (scale > 0.0 && scale.is_finite()).then(|| (xy / scale).clamp(-1.0, 1.0))
 }
 
-/// The rank of each number; equal ones share the mean of their ranks.
+/// A power of two that brings the greatest number near 1, so that a double holds all squares. Nothing is rounded by it.
+fn factor(values: &[f64]) -> f64 {
+    let greatest = values.iter().fold(0.0f64, |greatest, value| greatest.max(value.abs()));
+    2f64.powi(-(greatest.log2() as i32).clamp(-1_000, 1_000))
+}
+
+/// The rank of each number; those that are the same but for noise share the mean of their ranks.
 fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_unstable_by(|a, b| values[*a].total_cmp(&values[*b]));
     let mut ranks = vec![0.0; values.len()];
     let mut before = 0;
-    for run in order.chunk_by(|a, b| values[*a] == values[*b]) {
-        let shared = before as f64 + (run.len() - 1) as f64 / 2.0;
-        run.iter().for_each(|index| ranks[*index] = shared);
-        before += run.len();
+    while let Some(least) = order.get(before) {
+        // Not each as the one before: a row of small steps may lead far.
+        let same = order[before + 1..].iter().take_while(|index| is_same(values[*least], values[**index])).count();
+        let shared = before as f64 + same as f64 / 2.0;
+        order[before..=before + same].iter().for_each(|index| ranks[*index] = shared);
+        before += same + 1;
     }
     ranks
 }
@@ -310,8 +338,60 @@ mod tests {
     }
 
     #[test]
+    fn a_constant_column_tells_nothing_however_often_each_key_occurs() {
+        for flat in [0.1, -0.1, 1.0 / 3.0, 1e-300, 123_456_789.123] {
+            let rows: Vec<(u64, f64)> = (0..40).flat_map(|key| vec![(key, flat); 1 + key as usize % 13]).collect();
+            let varied: Vec<(u64, f64)> = (0..40).map(|key| (key, key as f64)).collect();
+            for cut in 0..rows.len() {
+                let mut merged = of(64, &rows[cut..]);
+                merged.merge(&of(64, &rows[..cut]));
+                assert_eq!(correlation(&merged, &of(64, &varied)), None, "{flat}");
+                assert_eq!(correlation(&of(64, &varied), &merged), None, "{flat}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_whose_numbers_are_more_than_a_double_holds_is_left_out() {
+        let mut rows: Vec<(u64, f64)> = (0..20).map(|key| (key, key as f64)).collect();
+        let other = of(64, &rows);
+        rows.extend([(7, f64::MAX), (7, f64::MAX), (7, -f64::MAX)]);
+        let mut out = Writer::default();
+        of(64, &rows).encode(&mut out);
+        let back = KeyedNumbers::decode(&mut Reader::new(&out.finish())).unwrap();
+        let found = correlation(&back, &other).unwrap();
+        assert_eq!((back.len(), found.keys, found.common_keys), (20, 19, point(20.0)));
+        assert!((found.linear.value - 1.0).abs() < 1e-12, "{found:?}");
+    }
+
+    #[test]
+    fn very_great_and_very_small_numbers_correlate_as_others_do() {
+        let of_size = |size: f64| of(64, &(0..20).map(|key| (key, size * (key % 7) as f64)).collect::<Vec<_>>());
+        let usual = correlation(&of_size(1.0), &of_size(2.0)).unwrap();
+        for size in [1e305, 1e200, 1e-200, 1e-305] {
+            let found = correlation(&of_size(size), &of_size(1.0)).unwrap();
+            assert!((found.linear.value - usual.linear.value).abs() < 1e-12, "{size:e}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn more_keys_than_a_summary_may_have_are_refused() {
+        for (k, good) in [(MOST_KEPT as u64, true), (MOST_KEPT as u64 + 1, false), (u64::MAX, false)] {
+            let mut out = Writer::default();
+            out.number(k);
+            out.word(u64::MAX);
+            out.number(0);
+            assert_eq!(KeyedNumbers::decode(&mut Reader::new(&out.finish())).is_ok(), good, "{k}");
+        }
+    }
+
+    #[test]
     fn equal_numbers_share_their_rank() {
         assert_eq!(ranks(&[3.0, 1.0, 3.0, 2.0]), [2.5, 0.0, 2.5, 1.0]);
+        let third = 1.0 / 3.0;
+        assert_eq!(ranks(&[third, -0.0, third - 1e-16, 0.0, third + 1e-16, 1.0]), [3.0, 0.5, 3.0, 0.5, 3.0, 5.0]);
+        let steps: Vec<f64> = (0..100).map(|step| 1.0 + f64::from(step) * 0.9e-12).collect();
+        assert!(ranks(&steps).last() > Some(&90.0));
     }
 
     proptest! {

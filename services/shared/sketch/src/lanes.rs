@@ -1,7 +1,8 @@
 //! Several columns of numbers by the values of one key column.
 
-use crate::codec::{Corrupt, Reader, Writer};
+use crate::codec::{Corrupt, MOST_KEPT, Reader, Writer};
 use crate::keyed::KeyedNumbers;
+use crate::tally::Tally;
 
 /// How many columns of numbers stand beside a key column.
 pub const LANES: usize = 8;
@@ -11,9 +12,9 @@ const NOWHERE: u32 = u32::MAX;
 /// Up to [`LANES`] columns of numbers by the values of a key column: what [`KeyedNumbers`] has for each of them, with
 /// one look at the key for all.
 ///
-/// Of each of the `k` keys with the least hashes it holds how many numbers each lane had, and their sum. Which keys
-/// those are, and the counts, are exact however rows were cut and merged; sums are right to about 1e-15 of the greatest
-/// of their numbers.
+/// Of each of the `k` keys with the least hashes it holds how many numbers each lane had, and their sum with what
+/// rounding took from it. Which keys those are, and the counts, are exact however rows were cut and merged; means are
+/// right to about 1e-15 of the greatest of their numbers.
 #[derive(Debug, Clone)]
 pub struct KeyedLanes {
     k: usize,
@@ -28,35 +29,30 @@ pub struct KeyedLanes {
 /// The numbers of one key, by lane.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sums {
-    /// How many there are.
-    pub counts: [u64; LANES],
-    /// What they add up to; 0 where there is none.
-    pub sums: [f64; LANES],
+    tallies: [Tally; LANES],
 }
 
 impl Sums {
     /// No numbers.
-    pub const NONE: Self = Self { counts: [0; LANES], sums: [0.0; LANES] };
+    pub const NONE: Self = Self { tallies: [Tally::NONE; LANES] };
 
     /// Takes a number of a lane, which must be finite.
     #[inline]
     pub fn add(&mut self, lane: usize, number: f64) {
-        self.counts[lane] = self.counts[lane].wrapping_add(1);
-        self.sums[lane] += number;
+        self.tallies[lane].add(number);
     }
 
     fn merge(&mut self, other: &Self) {
-        for lane in 0..LANES {
-            self.counts[lane] = self.counts[lane].saturating_add(other.counts[lane]);
-            self.sums[lane] += other.sums[lane];
+        for (ours, theirs) in self.tallies.iter_mut().zip(&other.tallies) {
+            ours.merge(theirs);
         }
     }
 
     fn rearrange(&mut self, from: &[Option<usize>; LANES]) {
         let old = std::mem::replace(self, Self::NONE);
-        for (lane, from) in from.iter().enumerate() {
+        for (tally, from) in self.tallies.iter_mut().zip(from) {
             if let Some(from) = *from {
-                (self.counts[lane], self.sums[lane]) = (old.counts[from], old.sums[from]);
+                *tally = old.tallies[from];
             }
         }
     }
@@ -68,9 +64,9 @@ impl KeyedLanes {
         2 * k * (size_of::<Sums>() + size_of::<u64>() + 4 * size_of::<u32>())
     }
 
-    /// Makes an empty summary of at most `k` keys, at least 8.
+    /// Makes an empty summary of at most `k` keys, 8 to [`MOST_KEPT`].
     pub fn new(k: usize) -> Self {
-        Self { k: k.max(8), limit: u64::MAX, slots: Vec::new(), keys: Vec::new(), sums: Vec::new() }
+        Self { k: k.clamp(8, MOST_KEPT), limit: u64::MAX, slots: Vec::new(), keys: Vec::new(), sums: Vec::new() }
     }
 
     /// Hashes from here on are left out: asked before the numbers of a row are looked up.
@@ -179,8 +175,8 @@ impl KeyedLanes {
     /// One lane by itself.
     pub fn lane(&self, lane: usize) -> KeyedNumbers {
         let bound = self.bound();
-        let kept = self.keys.iter().zip(&self.sums).filter(|(key, sums)| **key < bound && sums.counts[lane] > 0);
-        KeyedNumbers::of(self.k, bound, kept.map(|(key, sums)| (*key, sums.counts[lane], sums.sums[lane])))
+        let tallies = self.keys.iter().zip(&self.sums).map(|(key, sums)| (*key, sums.tallies[lane]));
+        KeyedNumbers::of(self.k, bound, tallies.filter(|(key, tally)| *key < bound && tally.count() > 0))
     }
 
     /// Every key whose hash is below this is kept; the greatest number when all are.
@@ -203,18 +199,13 @@ impl KeyedLanes {
         out.number(kept.len() as u64);
         for (key, sums) in kept {
             out.word(key);
-            for (count, sum) in sums.counts.iter().zip(sums.sums).take(lanes) {
-                out.number(*count);
-                if *count > 0 {
-                    out.double(sum);
-                }
-            }
+            sums.tallies.iter().take(lanes).for_each(|tally| tally.encode(out));
         }
     }
 
     /// Reads an appended summary of as many lanes.
     pub fn decode(lanes: usize, from: &mut Reader<'_>) -> Result<Self, Corrupt> {
-        let k = usize::try_from(from.number()?).map_err(|_| from.corrupt())?;
+        let k = from.kept()?;
         let mut found = Self { limit: from.word()?, ..Self::new(k) };
         let keys = from.length(8)?;
         if keys > found.k || lanes > LANES {
@@ -223,11 +214,8 @@ impl KeyedLanes {
         for _ in 0..keys {
             let key = from.word()?;
             let mut sums = Sums::NONE;
-            for lane in 0..lanes {
-                sums.counts[lane] = from.number()?;
-                if sums.counts[lane] > 0 {
-                    sums.sums[lane] = from.double()?;
-                }
+            for tally in &mut sums.tallies[..lanes] {
+                *tally = Tally::decode(from)?;
             }
             if key >= found.limit {
                 return Err(from.corrupt());
@@ -264,6 +252,33 @@ mod tests {
         let mut out = Writer::default();
         lanes.encode(2, &mut out);
         out.finish()
+    }
+
+    #[test]
+    fn sums_beyond_a_double_read_back_with_the_others() {
+        let mut lanes = of(8, &[(1, 2), (2, 5)]);
+        for number in [f64::MAX, f64::MAX, -f64::MAX] {
+            lanes.of_key(mix(2)).unwrap().add(1, number);
+        }
+        let whole = bytes(&lanes);
+        let back = KeyedLanes::decode(2, &mut Reader::new(&whole)).unwrap();
+        assert_eq!(bytes(&back), whole);
+        let mut numbers = Writer::default();
+        back.lane(1).encode(&mut numbers);
+        assert_eq!(KeyedNumbers::decode(&mut Reader::new(&numbers.finish())).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn more_keys_than_a_summary_may_have_are_refused() {
+        for (k, good) in [(MOST_KEPT as u64, true), (MOST_KEPT as u64 + 1, false), (u64::MAX, false)] {
+            let mut out = Writer::default();
+            out.number(k);
+            out.word(u64::MAX);
+            out.number(0);
+            assert_eq!(KeyedLanes::decode(2, &mut Reader::new(&out.finish())).is_ok(), good, "{k}");
+        }
+        let wide = bytes(&KeyedLanes::new(usize::MAX));
+        assert!(KeyedLanes::decode(2, &mut Reader::new(&wide)).is_ok());
     }
 
     proptest! {

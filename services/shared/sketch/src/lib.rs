@@ -31,8 +31,9 @@ mod quantiles;
 mod rng;
 mod sample;
 mod sums;
+mod tally;
 
-pub use codec::{Corrupt, Reader, Writer};
+pub use codec::{Corrupt, MOST_KEPT, Reader, Writer};
 pub use distinct::{Distinct, Estimate};
 pub use frequent::{Counted, Frequent, TopValue};
 pub use hash::{hash, mix};

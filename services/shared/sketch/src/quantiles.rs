@@ -185,22 +185,24 @@ impl Quantiles {
 }
 
 /// The values at `ranks`, each 0 to 1: the least value that at least that share of the numbers does not exceed. The
-/// numbers come by rising value, each with how many it stands for; without any the result is empty.
+/// numbers come by rising value, each with how many it stands for; without any the result is empty, and where none of them
+/// stands for any it is the last.
 pub fn at_ranks(weighted: &[(f64, u64)], ranks: &[f64]) -> Vec<f64> {
     let mut below = 0;
     let sums: Vec<u64> = weighted
         .iter()
         .map(|(_, weight)| {
-            below += weight;
+            below = weight.saturating_add(below);
             below
         })
         .collect();
+    let Some((last, _)) = weighted.last() else { return Vec::new() };
     let total = below;
     let at = |rank: &f64| {
-        let wanted = ((rank * total as f64).ceil() as u64).clamp(1, total);
-        weighted[sums.partition_point(|sum| *sum < wanted)].0
+        let wanted = ((rank * total as f64).ceil() as u64).clamp(1, total.max(1));
+        weighted.get(sums.partition_point(|sum| *sum < wanted)).map_or(*last, |(value, _)| *value)
     };
-    if weighted.is_empty() { Vec::new() } else { ranks.iter().map(at).collect() }
+    ranks.iter().map(at).collect()
 }
 
 /// A key that sorts like the number.
@@ -245,6 +247,14 @@ mod tests {
         assert_eq!(sketch.values(&[0.0, 0.5, 1.0]), [-3.0, 2.0, 5.0]);
         assert_eq!(sketch.rank_error(), 0.0);
         assert!(of(64, []).values(&[0.5]).is_empty());
+    }
+
+    #[test]
+    fn numbers_that_stand_for_none_have_ranks_too() {
+        assert_eq!(at_ranks(&[(1.0, 0), (2.0, 0)], &[0.0, 0.5, 1.0]), [2.0; 3]);
+        assert_eq!(at_ranks(&[(1.0, 0), (2.0, 3), (5.0, 0)], &[0.0, 1.0]), [2.0, 2.0]);
+        assert_eq!(at_ranks(&[(1.0, u64::MAX), (2.0, u64::MAX)], &[0.0, 1.0]), [1.0, 1.0]);
+        assert!(at_ranks(&[], &[0.5]).is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A uniform sample of the distinct values.
 
-use crate::codec::{Corrupt, Reader, Writer};
+use crate::codec::{Corrupt, MOST_KEPT, Reader, Writer};
 use crate::distinct::Estimate;
 
 /// A value of the sample.
@@ -50,9 +50,9 @@ struct Value {
 const NOWHERE: u32 = u32::MAX;
 
 impl DistinctSample {
-    /// Makes an empty sample of at most `k` values, at least 8.
+    /// Makes an empty sample of at most `k` values, 8 to [`MOST_KEPT`].
     pub fn new(k: usize) -> Self {
-        Self { k: k.max(8), kept: Kept::default(), limit: u64::MAX }
+        Self { k: k.clamp(8, MOST_KEPT), kept: Kept::default(), limit: u64::MAX }
     }
 
     /// Tells whether a value with this hash would be kept now; asked before a text is made.
@@ -157,7 +157,7 @@ impl DistinctSample {
 
     /// Reads an appended sample.
     pub fn decode(from: &mut Reader<'_>) -> Result<Self, Corrupt> {
-        let k = usize::try_from(from.number()?).map_err(|_| from.corrupt())?;
+        let k = from.kept()?;
         let mut sample = Self { limit: from.word()?, ..Self::new(k) };
         let values = from.length(10)?;
         sample.kept.values.reserve(values);
@@ -250,6 +250,17 @@ mod tests {
     fn few_values_are_all_in_the_sample() {
         let sample = of(100, &[1, 2, 2, 3]);
         assert_eq!((sample.share(), sample.distinct()), (1.0, Estimate::exact(3)));
+    }
+
+    #[test]
+    fn more_values_than_a_sample_may_have_are_refused() {
+        for (k, good) in [(MOST_KEPT as u64, true), (MOST_KEPT as u64 + 1, false), (u64::MAX, false)] {
+            let mut out = Writer::default();
+            out.number(k);
+            out.word(u64::MAX);
+            out.number(0);
+            assert_eq!(DistinctSample::decode(&mut Reader::new(&out.finish())).is_ok(), good, "{k}");
+        }
     }
 
     #[test]
