@@ -21,12 +21,13 @@ pub fn briefly(count: i32, listed: Vec<FileTable>) -> Result<Tables, Malformed> 
             error: table.error.map(Into::into),
         })
     };
+    let profiled = u32::try_from(listed.iter().filter(|table| table.has_profile).count()).unwrap_or(u32::MAX);
     let shown = listed.into_iter().take(Version::SHOWN_TABLES).map(table).collect::<Result<_, Malformed>>()?;
-    Ok(Tables { count, shown })
+    Ok(Tables { count, profiled, shown })
 }
 
-/// The words of all tables. Each has its share where there are more than search looks at, and what several have counts as
-/// the first one's.
+/// The words of all tables. Each has its share where there are more than search looks at, and what several have counts once,
+/// as that of the one whose turn comes first.
 pub fn words(profile: &StoredProfile) -> Words {
     let tables: Vec<&[ColumnProfile]> =
         std::iter::once(profile).chain(&profile.other_tables).map(|one| one.columns.as_slice()).collect();
@@ -73,25 +74,36 @@ fn columns(tables: &[&[ColumnProfile]]) -> Vec<Vec<(String, StructuralType)>> {
     taken
 }
 
-/// The most frequent values of the text columns of each table. First the most frequent of each column, then the second and
-/// so on, so that no column of a wide table takes the place of the others.
+/// The most frequent values of the text columns of each table, in turns: one of each table, then a second one of each and so
+/// on, so that no wide table takes the place of the others.
 fn values(tables: &[&[ColumnProfile]]) -> Vec<Vec<String>> {
-    let columns = tables.iter().enumerate().flat_map(|(table, columns)| columns.iter().map(move |one| (table, one)));
-    let texts: Vec<_> = columns.filter(|(_, column)| column.structural_type() == StructuralType::Text).collect();
-    let ranks = texts.iter().map(|(_, column)| column.top_values.len()).max().unwrap_or(0);
-    let at = |rank: usize| texts.iter().filter_map(move |(table, column)| Some((*table, column.top_values.get(rank)?)));
+    let mut waiting: Vec<_> = tables.iter().map(|columns| by_rank(columns)).collect();
     let mut seen = HashSet::new();
     let mut taken = vec![Vec::new(); tables.len()];
-    for (table, value) in (0..ranks).flat_map(at) {
-        if seen.len() == Words::MAX_VALUES {
-            break;
-        }
-        let text = cut(value.value.trim(), Words::MAX_CHARS);
-        if !text.is_empty() && seen.insert(text.clone()) {
-            taken[table].push(text);
+    let mut any = true;
+    while any {
+        any = false;
+        for (values, taken) in waiting.iter_mut().zip(&mut taken) {
+            if seen.len() == Words::MAX_VALUES {
+                break;
+            }
+            if let Some(text) = values.find(|text| !text.is_empty() && seen.insert(text.clone())) {
+                taken.push(text);
+                any = true;
+            }
         }
     }
     taken
+}
+
+/// The values of a table's text columns: first the most frequent of each column, then the second and so on.
+fn by_rank(columns: &[ColumnProfile]) -> impl Iterator<Item = String> {
+    let texts: Vec<_> = columns.iter().filter(|column| column.structural_type() == StructuralType::Text).collect();
+    let ranks = texts.iter().map(|column| column.top_values.len()).max().unwrap_or(0);
+    (0..ranks).flat_map(move |rank| {
+        let values = texts.iter().filter_map(|column| column.top_values.get(rank));
+        values.map(|value| cut(value.value.trim(), Words::MAX_CHARS)).collect::<Vec<_>>()
+    })
 }
 
 /// The first characters of a text.
@@ -133,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn each_word_is_of_the_first_table_that_has_it() {
+    fn each_word_is_of_the_table_whose_turn_comes_first() {
         let mut profile = of(vec![text_column("a", &["x"]), text_column("b", &["y"])]);
         let named = |name: &str| FileTable { name: name.to_owned(), ..FileTable::default() };
         let file_tables = vec![named("one"), named("broken"), named("two")];
@@ -143,12 +155,12 @@ mod tests {
         profile.other_tables = vec![other];
         let words = words(&profile);
         let columns: Vec<_> = words.columns.iter().map(|(name, _)| name.as_str()).collect();
-        // Of equal columns the one that stands further left in its table comes first.
+        // Of equal columns the one that stands further left in its table comes first, of equal values the more frequent one.
         assert_eq!((columns, words.values.clone()), (vec!["a", "b", "c"], ["x", "y", "z"].map(String::from).to_vec()));
         let tables: Vec<_> = (0..4).map(|index| words.table_of(index, |table| table.columns)).collect();
         assert_eq!(tables, ["one", "two", "two", ""]);
         let tables: Vec<_> = (0..3).map(|index| words.table_of(index, |table| table.values)).collect();
-        assert_eq!(tables, ["one", "one", "two"]);
+        assert_eq!(tables, ["one", "two", "two"]);
     }
 
     #[test]
@@ -159,5 +171,11 @@ mod tests {
         let words = words(&profile);
         assert_eq!((words.columns.len(), words.tables[1].columns), (Words::MAX_COLUMNS, 1));
         assert!(words.columns.iter().any(|(name, _)| name == "narrow"));
+
+        let wide = (0..2 * Words::MAX_VALUES).map(|number| text_column("wide", &[&format!("w{number}")]));
+        let mut profile = of(wide.collect());
+        profile.other_tables = vec![of(vec![text_column("narrow", &["Bern", "Thun"])])];
+        let words = super::words(&profile);
+        assert_eq!((words.values.len(), words.tables[1].values), (Words::MAX_VALUES, 2));
     }
 }

@@ -45,7 +45,9 @@ pub struct Version {
 pub struct Tables {
     /// How many there are; 0 where that was not noted.
     pub count: u32,
-    /// The first [`Version::SHOWN_TABLES`] where there are several; none of a file with one.
+    /// How many of several have a profile; 0 where that was not noted.
+    pub profiled: u32,
+    /// The first [`Version::SHOWN_TABLES`] where there are several, in the order of the file; none of a file with one.
     pub shown: Vec<Table>,
 }
 

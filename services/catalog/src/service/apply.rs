@@ -69,8 +69,9 @@ impl Catalog {
         let Some(mut record) = self.find(tx, &success.dataset).await? else { return Ok(Applied::NotAnnounced) };
         let newest = self.newest_version(tx, &record).await?;
         let same_bytes = newest.filter(|newest| newest.has_bytes(&success.digest, &profiled.recipe));
-        // The same bytes profiled anew, by a newer engine, are the same version with better figures.
-        let changed = same_bytes.as_ref().is_none_or(|newest| newest.profile != success.profile);
+        // The same bytes profiled anew, by a newer engine or with more tables, are the same version with better figures.
+        let is_told = |newest: &Version| newest.profile == success.profile && newest.tables == profiled.tables;
+        let changed = !same_bytes.as_ref().is_some_and(is_told);
         let number = match &same_bytes {
             Some(same) => same.name.version,
             None => record.newest.as_ref().map_or(1, |newest| newest.version + 1),

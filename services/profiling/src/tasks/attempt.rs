@@ -265,8 +265,9 @@ impl Attempt<'_> {
 
     /// Whether a profile covers as many tables of its file as are to be profiled now.
     fn has_tables(&self, profile: &StoredProfile) -> bool {
-        let several = has_several_tables(profile);
-        !several || usize::try_from(profile.tables_per_file).is_ok_and(|most| most >= self.shop.config.tables_per_file)
+        let count = profile.table.as_ref().map_or(0, |table| table.file_table_count);
+        let wanted = self.shop.config.tables_per_file.min(usize::try_from(count).unwrap_or(0));
+        !has_several_tables(profile) || usize::try_from(profile.tables_per_file).is_ok_and(|most| most >= wanted)
     }
 
     /// Whether the state of a profile is there, or would be too long to be. Of a file with several tables there is none.
@@ -293,6 +294,10 @@ impl Attempt<'_> {
             profiled.bytes.store(seen.read_bytes, Ordering::Relaxed);
         };
         let mut made = guarded(move || engine::make(&source, &file_name, &bounds, keep, stop, seen)).await?;
+        if has_several_tables(&made.profile) {
+            // What was read of a table that failed does not count.
+            self.progress.profiled.rows.store(rows(&made.profile), Ordering::Relaxed);
+        }
         metrics::rows(self.progress.profiled.rows.load(Ordering::Relaxed));
         self.tell(&mut made, name, keys);
         let profile = Bytes::from(made.profile.encode_to_vec());
@@ -347,6 +352,12 @@ pub async fn guarded<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> 
 
 fn has_several_tables(profile: &StoredProfile) -> bool {
     profile.table.as_ref().is_some_and(|table| table.file_table_count > 1)
+}
+
+/// The rows of all tables of a profile.
+fn rows(profile: &StoredProfile) -> u64 {
+    let tables = std::iter::once(profile).chain(&profile.other_tables).filter_map(|one| one.table.as_ref());
+    tables.map(|table| u64::try_from(table.row_count).unwrap_or(0)).sum()
 }
 
 fn origin(key: &Key, bytes: &Bytes) -> common::ObjectOrigin {

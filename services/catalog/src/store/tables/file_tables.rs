@@ -9,6 +9,8 @@ use crate::record::{Table, Tables};
 #[derive(Serialize, Deserialize)]
 struct Stored {
     count: u32,
+    #[serde(default)]
+    profiled: u32,
     shown: Vec<StoredTable>,
 }
 
@@ -27,7 +29,11 @@ pub(super) fn to_json(tables: &Tables) -> String {
         figures: table.figures,
         error: table.error.as_ref().map(|error| (error.reason.clone(), error.message.clone())),
     };
-    rows::to_json(&Stored { count: tables.count, shown: tables.shown.iter().map(table).collect() })
+    rows::to_json(&Stored {
+        count: tables.count,
+        profiled: tables.profiled,
+        shown: tables.shown.iter().map(table).collect(),
+    })
 }
 
 pub(super) fn from_json(text: &str) -> Result<Tables, sql::Error> {
@@ -35,5 +41,6 @@ pub(super) fn from_json(text: &str) -> Result<Tables, sql::Error> {
     // What may pass ends an attempt; it is never told of a table.
     let error = |(reason, message)| WorkError { reason, message, retryable: false };
     let table = |one: StoredTable| Table { name: one.table, figures: one.figures, error: one.error.map(error) };
-    Ok(Tables { count: stored.count, shown: stored.shown.into_iter().map(table).collect() })
+    let shown = stored.shown.into_iter().map(table).collect();
+    Ok(Tables { count: stored.count, profiled: stored.profiled, shown })
 }
