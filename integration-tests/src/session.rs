@@ -245,7 +245,12 @@ impl Session {
 
     /// Downloads a dataset or a version; checks offsets, checksums, length and digest on the way.
     pub async fn download(&self, name: &str, form: DownloadForm) -> Result<Vec<u8>, Status> {
-        let request = DownloadDatasetRequest { name: name.to_owned(), form: form.into() };
+        self.download_table(name, form, "").await
+    }
+
+    /// The same of a table of a file with several.
+    pub async fn download_table(&self, name: &str, form: DownloadForm, table: &str) -> Result<Vec<u8>, Status> {
+        let request = DownloadDatasetRequest { name: name.to_owned(), form: form.into(), table: table.to_owned() };
         let mut messages = self.catalog().download_dataset(request).await?.into_inner();
         let (mut bytes, mut started, mut finish) = (Vec::new(), false, None);
         while let Some(message) = messages.message().await? {

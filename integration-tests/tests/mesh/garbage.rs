@@ -72,7 +72,7 @@ async fn files_that_crash_their_parsers_fail_alone() {
     }
     assert_eq!(datasets.iter().find(|dataset| dataset.path == "good.csv").unwrap().state(), DatasetState::Indexed);
     // What is sent to be profiled, and not stored, is treated alike.
-    let start = ProfileDataStart { parent: "tenants/main".into(), file_name: "x.parquet".into() };
+    let start = ProfileDataStart { parent: "tenants/main".into(), file_name: "x.parquet".into(), ..Default::default() };
     let source = std::io::Cursor::new(hostile::parquet_of_deep_nesting(300_000));
     let (messages, _) = rpc::upload::messages(start, source, |_| ());
     let mut answer = admin.profiling().profile_data(messages).await.unwrap().into_inner();

@@ -54,7 +54,7 @@ async fn a_profile_counts_every_row_and_says_what_its_columns_hold() {
 async fn data_that_is_sent_is_profiled_and_nothing_is_stored() {
     let mesh = Mesh::start().await;
     let admin = mesh.admin().await;
-    let start = ProfileDataStart { parent: "tenants/main".into(), file_name: "x.csv".into() };
+    let start = ProfileDataStart { parent: "tenants/main".into(), file_name: "x.csv".into(), ..Default::default() };
     let source = std::io::Cursor::new(csv("sent", 500).into_bytes());
     let (messages, _) = rpc::upload::messages(start, source, |_| ());
     let mut answer = admin.profiling().profile_data(messages).await.unwrap().into_inner();

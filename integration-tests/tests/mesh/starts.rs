@@ -131,7 +131,7 @@ async fn a_stop_answers_the_calls_that_are_under_way() {
     let mut mesh = Mesh::start().await;
     let text = csv("late", 50).into_bytes();
     let (sender, receiver) = tokio::sync::mpsc::channel(8);
-    let start = ProfileDataStart { parent: "tenants/main".into(), file_name: "late.csv".into() };
+    let start = ProfileDataStart { parent: "tenants/main".into(), file_name: "late.csv".into(), ..Default::default() };
     sender.send(ProfileDataRequest::from_part(Part::Start(start))).await.unwrap();
     let messages = tokio_stream::wrappers::ReceiverStream::new(receiver);
     let mut answer = mesh.admin().await.profiling().profile_data(messages).await.unwrap().into_inner();

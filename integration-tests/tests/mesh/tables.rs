@@ -2,7 +2,10 @@
 
 use millrace_integration_tests::{Mesh, Session, Setup, reason};
 use proto::catalog::v1::*;
-use proto::profiling::v1::{GetProfileRequest, ListColumnProfilesRequest, StructuralType, TableProfile};
+use proto::profiling::v1::profile_data_response::Item;
+use proto::profiling::v1::{
+    GetProfileRequest, ListColumnProfilesRequest, ProfileDataStart, StructuralType, TableProfile,
+};
 use testkit::archive;
 use tonic::Status;
 
@@ -91,6 +94,66 @@ async fn every_table_of_a_file_is_profiled_and_found() {
 
     let shown = mesh.cli(&["dataset", "profile", "region", "--table", "Floods", "--output", "json"]).await;
     assert!(shown.stdout.contains("\"flooded\"") && !shown.stdout.contains("\"latitude\""), "{}", shown.stdout);
+}
+
+#[tokio::test]
+async fn every_table_of_a_file_can_be_had_as_csv() {
+    let mesh = Mesh::start().await;
+    let admin = mesh.admin().await;
+    let region = admin.upload("region", "region.xlsx", book()).await.unwrap().name;
+    let files: [(&str, &[u8]); 3] = [
+        ("broken.parquet", b"PAR1 and nothing more"),
+        ("one/region.xlsx", &book()),
+        ("two/lakes.csv", b"lake,surface\nThun,48\n"),
+    ];
+    let waters = admin.upload("waters", "waters.zip", archive::zip(&files)).await.unwrap().name;
+    for name in ["region.xlsx", "waters.zip"] {
+        admin.in_state(name, DatasetState::Indexed).await;
+    }
+    let csv = async |name: &str, table: &str| {
+        let bytes = admin.download_table(name, DownloadForm::Csv, table).await?;
+        Ok::<_, Status>(String::from_utf8(bytes).unwrap())
+    };
+    let floods = "flooded,depth\n1999-05-12,3.1\n2005-08-22,2.7\n";
+    assert!(csv(&region, "").await.unwrap().starts_with("town,latitude,longitude\n"));
+    assert_eq!(csv(&region, "Floods").await.unwrap(), floods);
+    // The first table of the archive is broken, so that its first is the one whose rows the version counts.
+    assert!(csv(&waters, "").await.unwrap().starts_with("town,latitude,longitude\n"));
+    for table in ["one/region.xlsx#Floods", "Floods"] {
+        assert_eq!(csv(&waters, table).await.unwrap(), floods);
+    }
+    assert_eq!(csv(&waters, "lakes.csv").await.unwrap(), "lake,surface\nThun,48\n");
+    for (table, why) in
+        [("broken.parquet", "TABLE_NOT_PROFILED"), ("region.xlsx", "NO_SUCH_TABLE"), ("x", "NO_SUCH_TABLE")]
+    {
+        assert_eq!(reason(&csv(&waters, table).await.unwrap_err()), why, "{table}");
+    }
+    let both = admin.download_table(&region, DownloadForm::Original, "Floods").await.unwrap_err();
+    assert_eq!(both.code(), tonic::Code::InvalidArgument);
+    let arguments = ["dataset", "download", "waters", "--form", "csv", "--table", "lakes.csv", "--to", "-"];
+    assert_eq!(mesh.cli(&arguments).await.stdout, "lake,surface\nThun,48\n");
+}
+
+#[tokio::test]
+async fn any_table_of_a_file_that_is_sent_is_profiled() {
+    let mesh = Mesh::start().await;
+    let admin = mesh.admin().await;
+    let send = async |table: &str| {
+        let (parent, file_name) = ("tenants/main".to_owned(), "region.xlsx".to_owned());
+        let start = ProfileDataStart { parent, file_name, table: table.to_owned() };
+        let (messages, _) = rpc::upload::messages(start, std::io::Cursor::new(book()), |_| ());
+        let mut answer = admin.profiling().profile_data(messages).await?.into_inner();
+        let mut columns = Vec::new();
+        while let Some(message) = answer.message().await? {
+            if let Some(Item::Column(column)) = message.item {
+                columns.push(column.column);
+            }
+        }
+        Ok::<_, Status>(columns)
+    };
+    assert_eq!(send("").await.unwrap(), ["town", "latitude", "longitude"]);
+    assert_eq!(send("Prices").await.unwrap(), ["commodity", "amount"]);
+    assert_eq!(reason(&send("Villages").await.unwrap_err()), "NO_SUCH_TABLE");
 }
 
 #[tokio::test]

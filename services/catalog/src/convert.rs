@@ -13,6 +13,7 @@ use sql::work::WorkRow;
 use types::Malformed;
 
 pub use profile::{Profiled, profiled};
+pub use tables::cut;
 
 use crate::record::{Attempt, Column, Metadata, Recipe, Record, State, Table, Version};
 use crate::service::Dataset;

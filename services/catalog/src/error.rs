@@ -21,6 +21,26 @@ pub enum Error {
         /// Its name.
         name: VersionName,
     },
+    /// A version has no such table, or several whose names end so.
+    #[error(
+        "`{version}` lists no table `{table}`, or several whose names end so; its `tables` are what can be asked for"
+    )]
+    NoSuchTable {
+        /// The version.
+        version: VersionName,
+        /// What was asked for.
+        table: String,
+    },
+    /// A table of a version has no profile, so nothing but the profiler may read it.
+    #[error("the table `{table}` of `{version}` was not profiled: {why}; download the original")]
+    TableNotProfiled {
+        /// The version.
+        version: VersionName,
+        /// The table.
+        table: String,
+        /// Why it has none.
+        why: String,
+    },
     /// There is no such rebuild.
     #[error("there is no index rebuild `{name}`")]
     NoSuchRebuild {
@@ -113,10 +133,15 @@ fn spool_words(error: &std::io::Error) -> &'static str {
 impl Fault for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoSuchDataset { .. } | Self::NoSuchVersion { .. } | Self::NoSuchRebuild { .. } => ErrorKind::NotFound,
+            Self::NoSuchDataset { .. }
+            | Self::NoSuchVersion { .. }
+            | Self::NoSuchTable { .. }
+            | Self::NoSuchRebuild { .. } => ErrorKind::NotFound,
             Self::DatasetExists { .. } => ErrorKind::AlreadyExists,
             Self::StaleRevision { .. } => ErrorKind::Conflict,
-            Self::NotReady { .. } | Self::SourceChanged { .. } => ErrorKind::Precondition,
+            Self::NotReady { .. } | Self::SourceChanged { .. } | Self::TableNotProfiled { .. } => {
+                ErrorKind::Precondition
+            }
             Self::ContentDamaged { .. } => ErrorKind::Internal,
             // Reading it again would give the same.
             Self::ProfileMalformed { .. } => ErrorKind::Precondition,
@@ -136,6 +161,8 @@ impl Fault for Error {
         match self {
             Self::NoSuchDataset { .. } => "DATASET_NOT_FOUND",
             Self::NoSuchVersion { .. } => "VERSION_NOT_FOUND",
+            Self::NoSuchTable { .. } => "NO_SUCH_TABLE",
+            Self::TableNotProfiled { .. } => "TABLE_NOT_PROFILED",
             Self::NoSuchRebuild { .. } => "INDEX_REBUILD_NOT_FOUND",
             Self::DatasetExists { .. } => "DATASET_EXISTS",
             Self::StaleRevision { .. } => "STALE_REVISION",
@@ -159,6 +186,9 @@ impl Fault for Error {
         match self {
             Self::NoSuchDataset { name } | Self::DatasetExists { name } => vec![("dataset", name.to_string())],
             Self::NoSuchVersion { name } => vec![("version", name.to_string())],
+            Self::NoSuchTable { version, table } | Self::TableNotProfiled { version, table, .. } => {
+                vec![("version", version.to_string()), ("table", table.clone())]
+            }
             Self::NoSuchRebuild { name } => vec![("index_rebuild", name.to_string())],
             Self::StaleRevision { name, given, current } => {
                 vec![("dataset", name.to_string()), ("given", given.to_string()), ("current", current.to_string())]

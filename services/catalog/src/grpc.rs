@@ -126,7 +126,7 @@ impl CatalogService for Grpc {
         request: Request<pb::DownloadDatasetRequest>,
     ) -> Answer<Self::DownloadDatasetStream> {
         let target = rpc::permit::<Target>(request.extensions(), "name", &request.get_ref().name)?;
-        let form = read::form(request.get_ref().form)?;
+        let form = read::form(request.get_ref().form, request.get_ref().table.clone())?;
         let download = self.catalog.download(target, form).await?;
         Ok(Response::new(download::messages(download)))
     }

@@ -9,6 +9,7 @@ pub mod rebuild;
 pub mod search;
 pub mod spool;
 pub mod upload;
+mod wanted;
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -80,16 +80,16 @@ impl Bounds {
     }
 }
 
-/// Profiles spooled bytes, on a thread that may block. Ends soon after `stop` is set.
+/// Profiles one table of spooled bytes, on a thread that may block. Ends soon after `stop` is set.
 pub fn profile(
     spooled: &Spooled,
-    file_name: &str,
+    hint: &profile::Hint,
     bounds: &Bounds,
     stop: Arc<AtomicBool>,
     progress: impl Fn(profile::Progress) + Send + Sync + 'static,
 ) -> Result<StoredProfile, Error> {
     let options = options(Some(spooled), bounds, stop, progress);
-    profile::profile(&spooled.path, &hint(file_name), &options).map_err(Error::Profile)
+    profile::profile(&spooled.path, hint, &options).map_err(Error::Profile)
 }
 
 /// Makes the profile of a source, of every table where it has several, and its state where one of at most `keep` bytes

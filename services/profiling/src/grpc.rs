@@ -52,7 +52,8 @@ impl ProfilingService for Handler {
         rpc::permit::<TenantName>(&extensions, "start.parent", &start.parent)?;
         let upload = upload.with_limit("profiling.max_upload_bytes", self.profiling.config.max_upload_bytes);
         let (spool, bounds, config) = (self.spool.clone(), self.bounds.clone(), Arc::clone(&self.profiling.config));
-        let answer = data::profile(upload, start.file_name, spool, bounds, config);
+        let hint = profile::Hint::named(start.file_name).wanting(start.table);
+        let answer = data::profile(upload, hint, spool, bounds, config);
         Ok(Response::new(answer.boxed()))
     }
 

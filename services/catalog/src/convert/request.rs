@@ -173,10 +173,13 @@ pub fn rebuild_name(text: &str) -> Result<RebuildName, BadRequest> {
 }
 
 /// In which form a download is asked for.
-pub fn form(number: i32) -> Result<Form, BadRequest> {
+pub fn form(number: i32, table: String) -> Result<Form, BadRequest> {
     match pb::DownloadForm::try_from(number) {
+        Ok(pb::DownloadForm::Csv) => Ok(Form::Csv { table }),
+        Ok(_) if !table.is_empty() => {
+            Err(BadRequest::field("table", "goes with the form CSV; the original has all tables"))
+        }
         Ok(pb::DownloadForm::Unspecified | pb::DownloadForm::Original) => Ok(Form::Original),
-        Ok(pb::DownloadForm::Csv) => Ok(Form::Csv),
         Err(_) => Err(BadRequest::field("form", "is no form of download")),
     }
 }

@@ -7,13 +7,14 @@ use std::str::FromStr;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
-use table::{CancelFlag, Hint, Limits};
+use table::{CancelFlag, Hint};
 use tokio::sync::mpsc;
 use tokio_util::io::ReaderStream;
 use types::{DatasetName, DigestHasher, NameError, Permitted, Scoped, TenantId, VersionName};
 
 use super::chunks::Chunks;
 use super::spool::{Spool, Spooled};
+use super::wanted::Wanted;
 use super::{Catalog, record};
 use crate::Error;
 use crate::record::Version;
@@ -33,12 +34,15 @@ pub enum Target {
 }
 
 /// In which form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Form {
     /// As the bytes came.
     Original,
     /// As CSV.
-    Csv,
+    Csv {
+        /// The name of a table of a file with several; empty for the one whose rows the version counts.
+        table: String,
+    },
 }
 
 /// A download that begins.
@@ -87,7 +91,7 @@ impl Catalog {
         let version = self.version_of(target.into_inner()).await?;
         match form {
             Form::Original => self.original(version).await,
-            Form::Csv => self.csv(version).await,
+            Form::Csv { table } => self.csv(version, table).await,
         }
     }
 
@@ -120,7 +124,8 @@ impl Catalog {
         Ok(Download { version, file_name, size_bytes, bytes: in_chunks(bytes) })
     }
 
-    async fn csv(&self, version: Version) -> Result<Download, Error> {
+    async fn csv(&self, version: Version, table: String) -> Result<Download, Error> {
+        let wanted = Wanted::of(&version, &table)?;
         let spooled = match &version.content_key {
             Some(key) => Spool::create(&self.spool).await?.fill(self.kept(key).await?).await?,
             None => self.fetch_again(&version).await?,
@@ -128,8 +133,8 @@ impl Catalog {
         if spooled.digest != version.digest {
             return Err(Error::ContentDamaged { version: version.name });
         }
-        let file_name = format!("{}.csv", stem(&version.file_name));
-        let bytes = as_csv(version.clone(), spooled);
+        let file_name = csv_name(&version.file_name, &table);
+        let bytes = as_csv(version.clone(), wanted, spooled);
         Ok(Download { version, file_name, size_bytes: None, bytes })
     }
 
@@ -181,12 +186,12 @@ async fn whole(spooled: Spooled) -> Result<BoxStream<'static, Result<Bytes, Erro
         .boxed())
 }
 
-/// Writes a spooled table as CSV while it is read. Who stops reading stops the writing.
-fn as_csv(version: Version, spooled: Spooled) -> BoxStream<'static, Result<Bytes, Error>> {
+/// Writes a table of a spooled file as CSV while it is read. Who stops reading stops the writing.
+fn as_csv(version: Version, wanted: Wanted, spooled: Spooled) -> BoxStream<'static, Result<Bytes, Error>> {
     async_stream::try_stream! {
         let (chunks, mut written) = mpsc::channel(WAITING_CHUNKS);
         let hint = Hint::named(version.file_name.clone());
-        let mut writing = pin!(runtime::blocking(move || write_csv(&spooled, &hint, chunks)));
+        let mut writing = pin!(runtime::blocking(move || write_csv(&spooled, &hint, &wanted, chunks)));
         let mut result = None;
         loop {
             // The pieces end once the writer is gone, which it is when its result is there.
@@ -208,9 +213,9 @@ fn as_csv(version: Version, spooled: Spooled) -> BoxStream<'static, Result<Bytes
     .boxed()
 }
 
-fn write_csv(spooled: &Spooled, hint: &Hint, chunks: mpsc::Sender<Bytes>) -> Result<(), table::Error> {
+fn write_csv(spooled: &Spooled, hint: &Hint, wanted: &Wanted, chunks: mpsc::Sender<Bytes>) -> Result<(), table::Error> {
     let cancel = CancelFlag::default();
-    let reader = table::open_with(spooled.path(), hint, &Limits::default(), &cancel)?;
+    let reader = wanted.open(spooled, hint, &cancel)?;
     let mut out = Chunks::new(CHUNK, |piece| chunks.blocking_send(piece).is_ok());
     table::write_csv(reader, &mut out, &cancel)?;
     out.finish().map_err(table::Error::Write)
@@ -226,6 +231,13 @@ fn in_chunks(bytes: BoxStream<'static, Result<Bytes, Error>>) -> BoxStream<'stat
         futures::stream::iter(pieces)
     };
     bytes.map_ok(cut).try_flatten().boxed()
+}
+
+/// What a table of a file is called as CSV: `a.csv`, or `a.Sheet 1.csv`.
+fn csv_name(file_name: &str, table: &str) -> String {
+    let part = table.rsplit(['/', '#']).next().filter(|part| !part.is_empty());
+    let stem = stem(file_name);
+    part.map_or_else(|| format!("{stem}.csv"), |part| format!("{stem}.{part}.csv"))
 }
 
 /// A file name without its endings: `a` of `a.csv.gz`.
@@ -248,8 +260,10 @@ mod tests {
 
     #[test]
     fn a_csv_is_named_after_the_file() {
-        assert_eq!(stem("a.csv.gz"), "a");
-        assert_eq!(stem("a.b.json"), "a.b");
-        assert_eq!(stem("plain"), "plain");
+        assert_eq!(csv_name("a.csv.gz", ""), "a.csv");
+        assert_eq!(csv_name("a.b.json", ""), "a.b.csv");
+        assert_eq!(csv_name("plain", ""), "plain.csv");
+        assert_eq!(csv_name("book.xlsx", "Sheet 1"), "book.Sheet 1.csv");
+        assert_eq!(csv_name("all.zip", "folder/book.xlsx#More"), "all.More.csv");
     }
 }

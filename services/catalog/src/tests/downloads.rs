@@ -8,7 +8,7 @@ use types::Digest;
 use super::harness::{CSV, Harness, titled};
 
 async fn download(mesh: &mut Harness, name: String, form: pb::DownloadForm) -> Result<Vec<Item>, Status> {
-    let request = pb::DownloadDatasetRequest { name, form: form.into() };
+    let request = pb::DownloadDatasetRequest { name, form: form.into(), table: String::new() };
     let mut messages = mesh.client.download_dataset(request).await?.into_inner();
     let mut items = Vec::new();
     while let Some(message) = messages.message().await? {

@@ -53,6 +53,9 @@ pub struct DownloadArgs {
     /// The form.
     #[arg(long, value_enum, default_value = "original")]
     form: Form,
+    /// With `--form csv`, which table of a file with several, as `dataset versions` names it. Without it the first.
+    #[arg(long, default_value = "")]
+    table: String,
     /// Overwrite a file that is there.
     #[arg(long)]
     force: bool,
@@ -152,7 +155,7 @@ pub async fn download(context: &Context, client: &Client, args: DownloadArgs) ->
         Form::Original => pb::DownloadForm::Original,
         Form::Csv => pb::DownloadForm::Csv,
     };
-    let request = pb::DownloadDatasetRequest { name, form: form.into() };
+    let request = pb::DownloadDatasetRequest { name, form: form.into(), table: args.table };
     let mut stream = client.catalog().download_dataset(request).await?.into_inner();
     let Some(Down::Start(start)) = stream.message().await?.and_then(|message| message.item) else {
         return Err(broken());

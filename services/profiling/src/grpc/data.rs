@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
+use profile::Hint;
 use proto::profiling::v1::profile_data_response::Item;
 use proto::profiling::v1::{ProfileDataProgress, ProfileDataRequest, ProfileDataResponse};
 use rpc::upload::Upload;
@@ -27,10 +28,10 @@ impl Drop for StopOnDrop {
     }
 }
 
-/// Spools and profiles an upload. The stream tells progress while it works, then the table, then each column.
+/// Spools an upload and profiles the table that `hint` asks for. The stream tells progress while it works, then the table, then each column.
 pub fn profile(
     upload: Upload<Streaming<ProfileDataRequest>>,
-    file_name: String,
+    hint: Hint,
     spool: Spool,
     bounds: Bounds,
     config: Arc<Config>,
@@ -45,7 +46,7 @@ pub fn profile(
                 let taken = |bytes| { read.fetch_add(bytes, Ordering::Relaxed); };
                 let spooled = spool.take(upload.into_stream::<ProfileDataRequest>(), limit, taken).await?;
                 let progress = move |seen: profile::Progress| rows.store(seen.rows, Ordering::Relaxed);
-                tasks::guarded(move || engine::profile(&spooled, &file_name, &bounds, stop, progress)).await
+                tasks::guarded(move || engine::profile(&spooled, &hint, &bounds, stop, progress)).await
             }
         };
         let mut work = std::pin::pin!(work);
