@@ -7,6 +7,7 @@
 //! its own: the calls themselves drive it, and tonic's connections have theirs.
 
 mod call;
+mod kept;
 mod names;
 mod peer;
 mod pool;

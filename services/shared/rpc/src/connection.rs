@@ -27,6 +27,8 @@ use places::{Full, Place, Places};
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// So many clients may be agreeing on TLS at once; more wait in the queue of the listener.
 const HANDSHAKES: usize = 1024;
+/// So long after the stop those are waited for who are agreeing on TLS.
+const LATE: Duration = Duration::from_secs(1);
 
 /// So many clients beyond the limit may be told so at once; more are closed without a word.
 const REFUSALS: usize = 64;
@@ -111,10 +113,13 @@ impl Connected for Connection {
 ///
 /// The handshakes run side by side, within this stream; whoever is slow keeps nobody else out. At the stop those that
 /// the system has taken already still come in, so that they are told to go elsewhere; a listener that is closed breaks
-/// them, and with them calls of which nobody knows whether they were served.
+/// them, and with them calls of which nobody knows whether they were served. A client of TLS 1.3 sends calls before its
+/// handshake has ended here, so handshakes that are under way have [`LATE`] to end.
 pub(crate) struct Incoming<S> {
     listener: Option<TcpListener>,
     late: Vec<TcpStream>,
+    /// Since the stop.
+    closing: Option<Pin<Box<Sleep>>>,
     tls: Option<ServerTls>,
     handshakes: FuturesUnordered<BoxFuture<'static, Option<Connection>>>,
     places: Places,
@@ -127,6 +132,7 @@ impl<S: Future<Output = ()>> Incoming<S> {
         Self {
             listener: Some(listener),
             late: Vec::new(),
+            closing: None,
             tls,
             handshakes: FuturesUnordered::new(),
             places: Places::new(limits),
@@ -137,6 +143,7 @@ impl<S: Future<Output = ()>> Incoming<S> {
 
     /// Takes what the system has taken, whether or not Tokio knows of it yet, and closes the listener.
     fn close(&mut self) {
+        self.closing = Some(Box::pin(sleep(LATE)));
         let Some(listener) = self.listener.take().and_then(|listener| listener.into_std().ok()) else { return };
         while let Ok((stream, _)) = listener.accept() {
             let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
@@ -150,8 +157,15 @@ impl<S: Future<Output = ()>> Incoming<S> {
         }
         match &self.listener {
             Some(listener) => listener.poll_accept(cx).map(|accepted| Some(accepted.map(|(stream, _)| stream))),
-            // Whoever is still agreeing on TLS has sent no call.
-            None => Poll::Ready(None),
+            None => self.poll_end(cx).map(|()| None),
+        }
+    }
+
+    /// Waits for the handshakes after the stop. They were polled before, and wake this when they end.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.closing {
+            Some(closing) if !self.handshakes.is_empty() => closing.as_mut().poll(cx),
+            _ => Poll::Ready(()),
         }
     }
 

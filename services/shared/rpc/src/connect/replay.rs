@@ -10,41 +10,34 @@ use http_body::{Body as _, Frame, SizeHint};
 use tonic::Status;
 use tonic::body::Body;
 
-use super::STREAM_WINDOW;
+use super::kept::Kept;
 use crate::body::Polled;
-
-/// What was sent is kept up to here; beyond it, a second attempt is no longer possible.
-///
-/// A peer that goes away may have said so while a whole window was on its way to it, and one more piece was read to follow.
-const KEPT: usize = STREAM_WINDOW as usize + (64 << 10);
 
 /// A body, and what was read of it so far. One attempt at a time reads it.
 pub(super) struct Replay(Arc<Mutex<State>>);
 
 struct State {
     inner: Body,
-    kept: Vec<Bytes>,
-    bytes: usize,
-    /// Everything that was read is kept.
-    whole: bool,
+    /// All that was read, or nothing, and then there is no second attempt.
+    kept: Option<Kept>,
     attempt: u32,
 }
 
 impl Replay {
     pub(super) fn new(inner: Body) -> Self {
-        Self(Arc::new(Mutex::new(State { inner, kept: Vec::new(), bytes: 0, whole: true, attempt: 0 })))
+        Self(Arc::new(Mutex::new(State { inner, kept: Some(Kept::new()), attempt: 0 })))
     }
 
     /// Whether another attempt would send the same.
     pub(super) fn can_repeat(&self) -> bool {
-        lock(&self.0).whole
+        lock(&self.0).kept.is_some()
     }
 
     /// The body for one attempt; the one before gets no more of it.
     pub(super) fn attempt(&self) -> Body {
         let mut state = lock(&self.0);
         state.attempt += 1;
-        let again: VecDeque<_> = state.kept.iter().cloned().collect();
+        let again = state.kept.as_ref().map(Kept::pieces).unwrap_or_default();
         if again.is_empty() && state.inner.is_end_stream() {
             return Body::empty();
         }
@@ -56,9 +49,22 @@ impl Replay {
 
     /// There will be no other attempt.
     pub(super) fn settle(&self) {
-        let mut state = lock(&self.0);
-        state.whole = false;
-        state.kept = Vec::new();
+        lock(&self.0).kept = None;
+    }
+}
+
+impl State {
+    /// Keeps what was read.
+    fn keep(&mut self, polled: &Polled) {
+        let Some(kept) = &mut self.kept else { return };
+        let whole = match polled {
+            Poll::Ready(Some(Ok(frame))) => frame.data_ref().is_some_and(|data| kept.add(data)),
+            Poll::Ready(Some(Err(_))) => false,
+            Poll::Ready(None) | Poll::Pending => true,
+        };
+        if !whole {
+            self.kept = None;
+        }
     }
 }
 
@@ -86,20 +92,7 @@ impl http_body::Body for Attempt {
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
         let polled = Pin::new(&mut state.inner).poll_frame(cx);
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) if state.whole => match frame.data_ref() {
-                Some(data) if state.bytes + data.len() <= KEPT => {
-                    state.bytes += data.len();
-                    state.kept.push(data.clone());
-                }
-                _ => {
-                    state.whole = false;
-                    state.kept = Vec::new();
-                }
-            },
-            Poll::Ready(Some(Err(_))) => state.whole = false,
-            Poll::Ready(_) | Poll::Pending => {}
-        }
+        state.keep(&polled);
         polled
     }
 
@@ -136,9 +129,22 @@ mod tests {
 
     #[tokio::test]
     async fn a_large_body_is_sent_once() {
-        let replay = Replay::new(Body::new(Full::new(Bytes::from(vec![1; KEPT + 1]))));
+        let parts = [(); 4].map(|()| Ok::<_, Status>(Frame::data(Bytes::from(vec![1; 1 << 20]))));
+        let replay = Replay::new(Body::new(StreamBody::new(futures::stream::iter(parts))));
         assert!(replay.can_repeat());
-        assert_eq!(read(replay.attempt()).await.len(), KEPT + 1);
+        assert_eq!(read(replay.attempt()).await.len(), 4 << 20);
+        assert!(!replay.can_repeat());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_a_call_that_is_settled() {
+        let part = Bytes::from(vec![1; 100_000]);
+        let replay = Replay::new(Body::new(Full::new(part.clone())));
+        let mut attempt = replay.attempt();
+        drop(attempt.frame().await);
+        assert!(!part.is_unique());
+        replay.settle();
+        assert!(part.is_unique());
         assert!(!replay.can_repeat());
     }
 }

@@ -17,13 +17,13 @@ use super::{Mesh, Over};
 use crate::{ClientTls, ConnectSettings, ServerTls, TlsSettings, Transport, connect, connections, reason};
 
 /// An authority, and the folder where the files of what it signed lie.
-struct Authority {
+pub(super) struct Authority {
     dir: tempfile::TempDir,
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -41,11 +41,22 @@ impl Authority {
         std::fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
     }
 
-    fn settings(&self, who: &str) -> TlsSettings {
+    pub(super) fn settings(&self, who: &str) -> TlsSettings {
         let (ca, own) = (self.dir.path().join("ca.pem"), self.dir.path().join(who));
         self.sign(&own, "mesh.test");
         let (certificate, key) = (own.join("certificate.pem"), own.join("key.pem"));
         TlsSettings { certificate, key, client_ca: ca.clone(), ca }
+    }
+
+    /// A client that believes it, shows nothing, and speaks `protocol`.
+    pub(super) fn believer(&self, protocol: &str) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).unwrap();
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let mut config =
+            builder.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = vec![protocol.into()];
+        Arc::new(config)
     }
 }
 
@@ -60,13 +71,7 @@ fn to(node: &Node, tls: &TlsSettings) -> Transport {
 async fn a_listener_for_the_web_speaks_http_1_too_and_one_for_calls_does_not() {
     let authority = Authority::new();
     let settings = TlsSettings { client_ca: PathBuf::new(), ..authority.settings("server") };
-    let mut roots = RootCertStore::empty();
-    roots.add(authority.issuer.der().clone()).unwrap();
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let mut config =
-        builder.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let connector = TlsConnector::from(Arc::new(config));
+    let connector = TlsConnector::from(authority.believer("http/1.1"));
     for (server, agrees) in [(ServerTls::load_web(&settings), true), (ServerTls::load(&settings), false)] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

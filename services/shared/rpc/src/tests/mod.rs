@@ -7,8 +7,10 @@ mod crowds;
 mod deadlines;
 mod identities;
 mod operating;
+mod refused;
 mod seeing;
 mod service;
+mod stopping;
 mod wellbeing;
 
 use std::sync::atomic::{AtomicBool, Ordering};
