@@ -71,6 +71,13 @@ impl World {
         (self.grpc, self.tasks) = start(&self.dir, &self.database, &self.bus, self.page_size).await;
     }
 
+    /// A process that takes over from one that stopped in order.
+    pub async fn stop(&mut self) {
+        self.database.close().await;
+        self.database = database(self.dir.path(), &self.clock).await;
+        self.restart().await;
+    }
+
     pub fn root(&self) -> PathBuf {
         self.dir.path().join("root/data")
     }

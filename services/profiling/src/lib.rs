@@ -40,10 +40,10 @@ use fetch::Fetcher;
 use objects::ObjectStore;
 use proto::profiling::v1::profiling_service_server::ProfilingServiceServer;
 use runtime::{Service, Tasks};
-use sql::work::{Backoff, Queue};
+use sql::work::{Backoff, Queue, WorkRow};
 use sql::{Conn, Database};
 use tonic::service::Routes;
-use types::{OperateError, Queues};
+use types::{OperateError, Queues, Timestamp};
 
 pub use config::{Config, Consumers, Jobs};
 pub use error::Error;
@@ -134,13 +134,12 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service<Routes>, BuildE
 fn job_queue(db: &Database, config: &Config) -> Queue {
     let jobs = &config.jobs;
     let backoff = Backoff { first: jobs.first_backoff.as_duration(), max: jobs.max_backoff.as_duration() };
-    let hook: sql::work::ExhaustedHook = Arc::new(|conn, row| Box::pin(tell_given_up(conn, row)));
-    Queue::new(db.clone(), QUEUE, jobs.lease.as_duration(), backoff).when_exhausted(hook)
+    let hook: sql::work::SettledHook = Arc::new(|conn, row, now| Box::pin(tell_settled(conn, row, now)));
+    Queue::new(db.clone(), QUEUE, jobs.lease.as_duration(), backoff).when_settled(hook)
 }
 
-/// A job whose workers all died without a word has failed too, and its dataset must show that.
-async fn tell_given_up(conn: &mut Conn, row: &sql::work::WorkRow) -> Result<(), sql::Error> {
-    let now = row.status.ended.unwrap_or(row.status.created);
+/// A job whose worker is gone without a word waits or has failed all the same, and its dataset must show that.
+async fn tell_settled(conn: &mut Conn, row: &WorkRow, now: Timestamp) -> Result<(), sql::Error> {
     let told = match Job::read(row.clone()) {
         Ok(job) => store::tell_end(conn, &job, now).await,
         Err(error) => Err(error),
@@ -148,7 +147,7 @@ async fn tell_given_up(conn: &mut Conn, row: &sql::work::WorkRow) -> Result<(), 
     match told {
         Err(Error::Store(error)) => Err(error),
         Err(error) => {
-            tracing::error!(%error, job = row.id, "cannot publish that a job was given up");
+            tracing::error!(%error, job = row.id, "cannot publish what became of a job whose worker is gone");
             Ok(())
         }
         Ok(()) => Ok(()),

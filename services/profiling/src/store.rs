@@ -168,7 +168,7 @@ pub async fn fail(conn: &mut Conn, claim: Claim, outcome: Outcome, now: Timestam
     Ok(phase)
 }
 
-/// Publishes that a job waits, failed or was cancelled, while it is the latest of its dataset.
+/// Publishes that a job is queued again, waits, failed or was cancelled, while it is the latest of its dataset.
 pub async fn tell_end(conn: &mut Conn, job: &Job, now: Timestamp) -> Result<(), Error> {
     if !is_latest(conn, job).await? {
         return Ok(());

@@ -32,6 +32,8 @@ testkit::on_every_store! {
     what_is_no_table_fails_at_once_with_its_reason,
     a_file_that_vanished_fails_and_can_be_retried_by_a_caller,
     a_job_of_a_killed_process_is_claimed_again,
+    a_job_whose_processes_are_killed_tells_that_it_waits,
+    a_job_that_a_stop_interrupts_tells_that_it_is_queued,
     a_cancelled_job_tells_so_and_stays_cancelled,
     what_nothing_names_is_swept_after_its_time,
     what_is_named_or_being_taken_up_is_not_swept,
@@ -58,6 +60,16 @@ impl Bench {
         std::fs::create_dir(folder.path().join("root")).unwrap();
         let clock = ManualClock::default();
         let at = |name: &str| format!("sqlite:{}", folder.path().join(name).display());
+        let db = Self::open(&folder, &clock).await;
+        let bus: Arc<dyn EventBus> = Arc::new(SqliteLog::open(&at("events.db"), clock.shared()).await.unwrap());
+        let objects = objects::open(&format!("file:{}", folder.path().join("objects").display())).await.unwrap();
+        let service = Self::build(&folder, &db, &bus, &objects).await;
+        let config = Arc::new(config());
+        let domain = Profiling { db: db.clone(), objects: objects.clone(), config };
+        Self { folder, clock, db, bus, objects, tasks: service.tasks, domain, sent: 0 }
+    }
+
+    async fn open(folder: &TempDir, clock: &ManualClock) -> Database {
         let settings = sql::Settings {
             schema: "profiling".into(),
             user: "postgres".into(),
@@ -65,13 +77,7 @@ impl Bench {
             ..Default::default()
         };
         let url = testkit::database_url(&folder.path().join("profiling.db"));
-        let db = Database::open_with(&url, &settings, &migrations(), clock.shared()).await.unwrap();
-        let bus: Arc<dyn EventBus> = Arc::new(SqliteLog::open(&at("events.db"), clock.shared()).await.unwrap());
-        let objects = objects::open(&format!("file:{}", folder.path().join("objects").display())).await.unwrap();
-        let service = Self::build(&folder, &db, &bus, &objects).await;
-        let config = Arc::new(config());
-        let domain = Profiling { db: db.clone(), objects: objects.clone(), config };
-        Self { folder, clock, db, bus, objects, tasks: service.tasks, domain, sent: 0 }
+        Database::open_with(&url, &settings, &migrations(), clock.shared()).await.unwrap()
     }
 
     async fn build(
@@ -284,6 +290,60 @@ async fn a_job_of_a_killed_process_is_claimed_again() {
     bench.work().await;
     let job = bench.jobs().await.remove(0);
     assert_eq!((job.status.phase, job.status.attempts), (WorkPhase::Succeeded, 1));
+}
+
+/// The phases that jobs were told to be in, and the last of these words.
+fn advances(events: &[EventEnvelope]) -> (Vec<common::WorkPhase>, JobAdvanced) {
+    let words = events.iter().map(|event| JobAdvanced::decode(event.payload.as_slice()).unwrap());
+    let words: Vec<JobAdvanced> = words.collect();
+    (words.iter().map(JobAdvanced::phase).collect(), words.last().unwrap().clone())
+}
+
+async fn a_job_whose_processes_are_killed_tells_that_it_waits() {
+    let mut bench = Bench::new().await;
+    let path = bench.write("a.csv", b"x\n1\n");
+    bench.announce(&path, "v1").await;
+    let queue = job_queue(&bench.db, &config());
+    for _ in 0..3 {
+        assert!(queue.claim().await.unwrap().is_some());
+        bench.clock.advance(Duration::from_secs(60));
+        bench.tasks = Bench::build(&bench.folder, &bench.db, &bench.bus, &bench.objects).await.tasks;
+    }
+    let events = bench.published().await;
+    let (phases, last) = advances(&events);
+    let (queued, waiting) = (common::WorkPhase::Queued, common::WorkPhase::Waiting);
+    assert_eq!(phases, [queued, queued, queued, waiting]);
+    let (now, next) = (bench.clock.now(), bench.jobs().await.remove(0).status.next_attempt.unwrap());
+    assert!(next > now);
+    assert_eq!(last.next_attempt_time, Some(next.into()));
+    assert_eq!(events.last().unwrap().time, Some(now.into()));
+}
+
+async fn a_job_that_a_stop_interrupts_tells_that_it_is_queued() {
+    let mut bench = Bench::new().await;
+    let path = bench.write("a.csv", b"x\n1\n");
+    bench.announce(&path, "v1").await;
+    let process = Bench::open(&bench.folder, &bench.clock).await;
+    let mut tasks = Bench::build(&bench.folder, &process, &bench.bus, &bench.objects).await.tasks;
+    let (mut changed, mut round) = (process.changed(), Box::pin(tasks.round("profiling.worker.0")));
+    // The claim, and the stage that the job is at.
+    for _ in 0..2 {
+        tokio::select! {
+            biased;
+            _ = changed.changed() => {}
+            _ = &mut round => panic!("the job ended before it was stopped"),
+        }
+    }
+    drop(round);
+    process.close().await;
+    let (mut phases, last) = advances(&bench.published().await);
+    // How many stages it came to in the meantime is nobody's promise.
+    phases.dedup();
+    let (queued, running) = (common::WorkPhase::Queued, common::WorkPhase::Running);
+    assert_eq!(phases, [queued, running, queued]);
+    assert_eq!(last.attempts, 0);
+    bench.work().await;
+    assert_eq!(bench.jobs().await[0].status.phase, WorkPhase::Succeeded);
 }
 
 async fn a_cancelled_job_tells_so_and_stays_cancelled() {

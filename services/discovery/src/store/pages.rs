@@ -54,7 +54,8 @@ pub enum Ended {
 }
 
 impl Store {
-    /// Commits one page with its announcements and the detail that holds its checkpoint; gives the detail as stored.
+    /// Commits one page with its announcements and the detail that holds its checkpoint; gives the detail as stored. Where
+    /// the checkpoint moved, attempts that were lost before count no longer: the next one begins further on.
     pub async fn commit_page(
         &self,
         claim: &Claim,
@@ -71,10 +72,14 @@ impl Store {
             let commit = async move {
                 let priority = crawls::priority(conn, &claim.row).await?;
                 let crawl = &claim.row.id;
+                let moved = detail.checkpoint.as_ref() != Some(&page.checkpoint);
                 let mut applied = Applied { source: &source, kind, crawl, actor: &actor, priority, now, detail };
                 applied.page(conn, page).await?;
                 let detail = applied.detail;
                 advance(conn, &claim, &detail, now).await?;
+                if moved {
+                    claim.forget_lost(conn).await?;
+                }
                 Ok(detail)
             };
             Box::pin(commit.instrument(span))

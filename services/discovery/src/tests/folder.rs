@@ -3,10 +3,14 @@ use proto::common::v1::materialization::Origin;
 
 use super::*;
 
+const LEASE: std::time::Duration = std::time::Duration::from_secs(60);
+
 testkit::on_every_store! {
     files_are_announced_with_what_their_package_says,
     only_what_changed_is_announced_again,
     a_killed_crawl_goes_on_from_its_checkpoint,
+    a_crawl_that_gets_further_between_kills_is_not_put_off,
+    a_crawl_that_stops_interrupt_goes_on_at_once,
     a_crawl_tells_how_much_of_what_was_known_it_has_come_to,
     links_that_lead_out_are_warned_of_and_loops_end,
     the_data_directory_is_never_listed,
@@ -96,6 +100,40 @@ async fn kill_after_commits(world: &mut World, wanted: u32) {
     }
 }
 
+async fn a_crawl_that_gets_further_between_kills_is_not_put_off() {
+    let mut world = World::with_pages_of(1).await;
+    for number in 10..40 {
+        world.write(&format!("{number}.csv"), "1");
+    }
+    world.create(world.folder()).await.unwrap();
+    for _ in 0..4 {
+        kill_after_commits(&mut world, 3).await;
+        world.restart().await;
+        assert_eq!(phase(&world.newest().await), WorkPhase::Queued, "it committed pages");
+    }
+    let backoff = Backoff { first: LEASE, max: LEASE };
+    for wanted in [WorkPhase::Queued, WorkPhase::Waiting] {
+        Queue::new(world.database.clone(), CRAWLS, LEASE, backoff).claim().await.unwrap().unwrap();
+        world.restart().await;
+        assert_eq!(phase(&world.newest().await), wanted, "it got no further");
+    }
+}
+
+async fn a_crawl_that_stops_interrupt_goes_on_at_once() {
+    let mut world = World::with_pages_of(1).await;
+    for number in 10..40 {
+        world.write(&format!("{number}.csv"), "1");
+    }
+    world.create(world.folder()).await.unwrap();
+    for _ in 0..4 {
+        kill_after_commits(&mut world, 1).await;
+        world.stop().await;
+        let crawl = world.newest().await;
+        assert_eq!((phase(&crawl), crawl.status.unwrap().attempts), (WorkPhase::Queued, 0));
+    }
+    assert_eq!(phase(&world.crawl().await), WorkPhase::Succeeded);
+}
+
 async fn a_crawl_tells_how_much_of_what_was_known_it_has_come_to() {
     let mut world = World::with_pages_of(2).await;
     for number in 0..8 {
@@ -109,7 +147,9 @@ async fn a_crawl_tells_how_much_of_what_was_known_it_has_come_to() {
     assert_eq!(progress(world.crawl().await), Some(1.0));
     world.run(false).await;
     kill_after_commits(&mut world, 3).await;
-    assert_eq!(progress(world.newest().await), Some(0.5));
+    // A commit that was on its way to the server may have come there.
+    let half = progress(world.newest().await).unwrap();
+    assert!((0.5..1.0).contains(&half), "{half}");
     world.restart().await;
     assert_eq!(progress(world.crawl().await), Some(1.0));
 }

@@ -3,6 +3,7 @@
 mod database;
 mod keeping;
 mod lease;
+mod lost;
 mod pages;
 mod requests;
 mod server;
@@ -18,20 +19,26 @@ pub struct Store {
     pub db: Database,
     pub clock: ManualClock,
     pub dir: tempfile::TempDir,
+    url: String,
 }
 
 impl Store {
     async fn sqlite(_test: &str) -> Option<Self> {
         let (dir, clock) = (testkit::temp_dir(), ManualClock::default());
         let url = format!("sqlite:{}", dir.path().join("test.db").display());
-        Some(Self { db: Database::open(&url, &[], clock.shared()).await.unwrap(), clock, dir })
+        Some(Self { db: Database::open(&url, &[], clock.shared()).await.unwrap(), clock, dir, url })
     }
 
     async fn postgres(test: &str) -> Option<Self> {
         let (dir, clock) = (testkit::temp_dir(), ManualClock::default());
         let url = Postgres::shared(test)?.database();
         let db = Database::open_with(&url, &settings(), &[], clock.shared()).await.unwrap();
-        Some(Self { db, clock, dir })
+        Some(Self { db, clock, dir, url })
+    }
+
+    /// The same database, as another process opens it.
+    pub async fn again(&self) -> Database {
+        Database::open_with(&self.url, &settings(), &[], self.clock.shared()).await.unwrap()
     }
 
     pub async fn change(&self) -> Result<i64, Error> {
@@ -97,6 +104,14 @@ conformance! {
         a_lease_is_resumed_by_its_holder_alone_and_fences_off_what_came_before,
         a_released_lease_is_free_at_once,
         leases_of_different_names_are_apart,
+    }
+    lost {
+        what_kills_each_process_waits_longer_each_time_and_is_given_up,
+        work_beside_what_kills_each_process_is_done,
+        what_a_stop_drops_is_given_back_and_is_not_lost,
+        a_stop_gives_back_nothing_but_what_it_holds,
+        a_panic_gives_nothing_back,
+        work_that_got_further_forgets_what_was_lost,
     }
     pages {
         later_pages_come_from_the_list_that_the_first_saw,

@@ -11,6 +11,7 @@ use crate::migrations::Migrations;
 use crate::postgres::Server;
 use crate::settings::{Settings, is_postgres};
 use crate::sqlite::{self, File};
+use crate::work::{self, Dropped};
 use crate::{Conn, Dialect, Error, FromRow, QueryAs};
 
 /// How long a transaction waits for those before it.
@@ -24,6 +25,7 @@ struct Shared {
     store: Store,
     changed: watch::Sender<u64>,
     clock: Arc<dyn Clock>,
+    dropped: Dropped,
 }
 
 enum Store {
@@ -62,7 +64,7 @@ impl Database {
             true => Store::Postgres(Box::new(Server::open(url, settings, migrations, &*clock).await?)),
             false => Store::Sqlite(File::open(&sqlite::path_of(url)?, migrations).await?),
         };
-        Ok(Self(Arc::new(Shared { store, changed: watch::Sender::new(0), clock })))
+        Ok(Self(Arc::new(Shared { store, changed: watch::Sender::new(0), clock, dropped: Dropped::default() })))
     }
 
     /// Reads in one snapshot: all that `work` sees is of one moment.
@@ -210,8 +212,15 @@ impl Database {
         }
     }
 
-    /// Waits for those who hold connections, and closes.
+    /// The claims on work that were dropped lately.
+    pub(crate) fn dropped(&self) -> &Dropped {
+        &self.0.dropped
+    }
+
+    /// Gives back what is held of claims on work that were dropped, waits for those who hold connections, and closes.
     pub async fn close(&self) {
+        // What is not given back counts as lost, like that of a process that was killed.
+        let _given_or_lost = work::give_back(self).await;
         match &self.0.store {
             Store::Sqlite(file) => file.close().await,
             Store::Postgres(server) => server.close().await,

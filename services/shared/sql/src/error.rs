@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use types::{ErrorKind, Fault, FieldViolation};
 
+pub(crate) use codes::is_stale;
+
 /// An error of the database, or of the tables that this crate owns.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -51,7 +53,7 @@ pub enum Error {
     #[error("the database server cannot be reached")]
     Unavailable(#[source] sqlx::Error),
     /// The server does not let us in, or not do what we must; its words say which.
-    #[error("the database server refused the user, a right, the database or the protection of the connection")]
+    #[error("the database server refused the user, a right, the database, a setting or the connection's protection")]
     Refused(#[source] sqlx::Error),
     /// Others held the database for too long, or it has no room for one more.
     #[error("the database is busy")]

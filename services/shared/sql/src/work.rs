@@ -4,7 +4,7 @@
 //! renewed as the work goes on. Each claim raises the row's fencing number, and all that a worker later says of the
 //! row carries that number, so that one whose lease was taken over changes nothing. An attempt that failed and may
 //! be repeated leaves the row *waiting*, longer each time; the last one leaves it *failed*. An attempt whose worker was
-//! killed is *lost*, and does not count, unless very many are lost in a row.
+//! killed is *lost*, and does not count, unless very many are lost in a row. What a stop in order interrupts is given back.
 //!
 //! Tenants share the workers: whoever has the fewest rows running is served next, so that one with much work holds up
 //! nobody. Priority and age order the rows of one tenant.
@@ -13,12 +13,16 @@
 
 mod backlog;
 mod claim;
+mod dropped;
+mod lost;
 pub(crate) mod queue;
 mod row;
 mod store;
 
 pub use backlog::Backlog;
 pub use claim::{Claim, Outcome, Renewed};
-pub use queue::{Backoff, ExhaustedHook, LOST_IN_A_ROW, Queue};
+pub(crate) use dropped::{Dropped, give_back};
+pub use lost::{LOST_IN_A_ROW, SettledHook};
+pub use queue::{Backoff, Queue};
 pub use row::{Filter, NewWork, WorkRow};
 pub use store::{cancel, changed_after, delete, get, ids, insert, list, raise, retry};

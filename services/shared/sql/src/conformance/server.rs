@@ -232,6 +232,26 @@ async fn a_statement_that_failed_is_not_committed_around() {
 }
 
 #[tokio::test]
+async fn a_statement_that_a_migration_outdated_fails_once() {
+    let Some(server) = Postgres::shared("a_statement_that_a_migration_outdated_fails_once") else { return };
+    let url = server.database();
+    let own = part(1000, "CREATE TABLE own (id BIGINT)");
+    let db = Database::open_with(&url, &settings(), &[own], clock()).await.unwrap();
+    let write =
+        async || db.write(|conn| Box::pin(async move { query("SELECT * FROM own").fetch_all(conn).await })).await;
+    let read = async || db.read(|conn| Box::pin(async move { query("SELECT * FROM own").fetch_all(conn).await })).await;
+    write().await.unwrap();
+    // Two that are idle afterwards.
+    let (one, two) = tokio::join!(read(), read());
+    one.and(two).unwrap();
+    server.sql(url.rsplit('/').next().unwrap(), "ALTER TABLE test.own ADD COLUMN note TEXT");
+    let outdated: [Error; 2] = [write().await.unwrap_err(), read().await.unwrap_err()];
+    assert_eq!(outdated.each_ref().map(Error::reason), ["STORE_UNAVAILABLE"; 2], "{outdated:?}");
+    write().await.unwrap();
+    read().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_text_that_cannot_be_stored_is_told() {
     let Some(server) = Postgres::shared("a_text_that_cannot_be_stored_is_told") else { return };
     let db = open(&server.database(), &settings()).await.unwrap();

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use crate::Error;
 use crate::database::PATIENCE;
+use crate::error::is_stale;
 
 /// How long a new connection may take.
 const TO_CONNECT: Duration = Duration::from_secs(5);
@@ -106,17 +107,19 @@ fn silence() -> Error {
     Error::Unavailable(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the server does not answer")))
 }
 
-/// A connection on loan. Unless its transaction, or what was asked without one, ended in order, it is closed, and the server undoes the transaction.
+/// A connection on loan. Unless its transaction, or what was asked without one, ended in order, it is closed, and the server
+/// undoes the transaction. So is one that holds a statement that was prepared before its tables were changed.
 pub(crate) struct Lent {
     conn: Option<PgConnection>,
     pool: Arc<Shared>,
     permit: Option<OwnedSemaphorePermit>,
     clean: bool,
+    stale: bool,
 }
 
 impl Lent {
     fn new(conn: PgConnection, pool: Arc<Shared>, permit: OwnedSemaphorePermit) -> Self {
-        Self { conn: Some(conn), pool, permit: Some(permit), clean: false }
+        Self { conn: Some(conn), pool, permit: Some(permit), clean: false, stale: false }
     }
 
     /// Runs something on the connection, in bounded time. After a silence, the connection is not asked again.
@@ -126,11 +129,19 @@ impl Lent {
     ) -> Result<T, Error> {
         let Some(conn) = &mut self.conn else { return Err(silence()) };
         match timeout(self.pool.limit, work(conn)).await {
-            Ok(done) => Ok(done?),
+            Ok(done) => Ok(done.inspect_err(|error| self.note(error))?),
             Err(_) => {
                 self.conn = None;
                 Err(silence())
             }
+        }
+    }
+
+    /// What is prepared here may be prepared on those that are idle too, so that they are closed at once.
+    fn note(&mut self, error: &sqlx::Error) {
+        if is_stale(error) {
+            self.stale = true;
+            self.pool.idle().clear();
         }
     }
 
@@ -162,6 +173,7 @@ impl Drop for Lent {
     fn drop(&mut self) {
         if let Some(conn) = self.conn.take()
             && self.clean
+            && !self.stale
         {
             self.pool.idle().push(conn);
         }

@@ -1,8 +1,11 @@
 //! What a worker may say of work that it holds.
 
+use std::sync::Arc;
+
 use rand::Rng as _;
 use types::{Timestamp, WorkError, WorkPhase};
 
+use super::dropped::Hold;
 use super::queue::{Backoff, Queue};
 use super::row::WorkRow;
 use crate::{Conn, Error, next_change};
@@ -17,6 +20,7 @@ pub struct Claim {
     pub(super) queue: &'static str,
     pub(super) lease: std::time::Duration,
     pub(super) backoff: Backoff,
+    pub(super) hold: Option<Arc<Hold>>,
 }
 
 /// What a worker learns when it renews its lease.
@@ -88,6 +92,16 @@ impl Claim {
         .fetch_optional(conn)
         .await?;
         cancel_requested.map(|cancel_requested| Renewed { cancel_requested }).ok_or_else(|| self.lost())
+    }
+
+    /// Forgets the attempts that were lost before this one, because the next one would begin further on: to be called in
+    /// the transaction of such a checkpoint, after [`Claim::advance`].
+    pub async fn forget_lost(&self, conn: &mut Conn) -> Result<(), Error> {
+        if self.row.lost > 0 {
+            let forget = crate::query("UPDATE work SET lost = 0 WHERE queue = ? AND id = ? AND fence = ?");
+            forget.bind(self.queue).bind(&self.row.id).bind(self.fence).execute(conn).await?;
+        }
+        Ok(())
     }
 
     /// Ends the attempt, within the caller's write transaction, and tells the phase that the work is in then.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::Rng as _;
-use types::{BoxFuture, Timestamp, WorkPhase};
+use types::{Timestamp, WorkPhase};
 
 use super::claim::Claim;
-use super::row::WorkRow;
+use super::dropped::Hold;
+use super::lost::{Orphans, SettledHook};
 use crate::{Conn, Database, Error, next_change};
 
 /// How long work waits after a failed attempt: `first`, then twice as long each time, at most `max`.
@@ -29,25 +29,13 @@ impl Backoff {
     }
 }
 
-/// So many attempts in a row may end without a word from their worker. Whoever kills workers, or takes their store away,
-/// kills whatever they are at, so one lost attempt says nothing of the work; that many in a row say that it kills them.
-pub const LOST_IN_A_ROW: u32 = 20;
-/// From so many lost in a row on, a row waits before it is tried again, so that work that kills its workers leaves them
-/// time for other work.
-const SUSPECT: u32 = 3;
-
-/// What a service does, in the same transaction, when a row is given up: it gets the row as failed.
-pub type ExhaustedHook =
-    Arc<dyn for<'c> Fn(&'c mut Conn, &'c WorkRow) -> BoxFuture<'c, Result<(), Error>> + Send + Sync>;
-
 /// One queue of work. Clones share it.
 #[derive(Clone)]
 pub struct Queue {
     db: Database,
     name: &'static str,
     lease: Duration,
-    backoff: Backoff,
-    on_exhausted: Option<ExhaustedHook>,
+    orphans: Orphans,
 }
 
 /// A row that can be claimed, or will be once [`DUE`] ran. Column `due` says from when: see migration 3.
@@ -86,13 +74,13 @@ pub(crate) const NEXT: &str = "WITH RECURSIVE tenants (tenant) AS ( \
 impl Queue {
     /// The queue `name` of `db`. A lease lasts for `lease` unless it is renewed.
     pub fn new(db: Database, name: &'static str, lease: Duration, backoff: Backoff) -> Self {
-        Self { db, name, lease, backoff, on_exhausted: None }
+        Self { db, name, lease, orphans: Orphans { queue: name, backoff, on_settled: None } }
     }
 
-    /// Runs `hook` in the transaction that gives a row up because so many attempts ended without a word, so that the
-    /// service can publish that too.
-    pub fn when_exhausted(mut self, hook: ExhaustedHook) -> Self {
-        self.on_exhausted = Some(hook);
+    /// Runs `hook` in each transaction that queues a row again, lets it wait or gives it up because its worker is gone, so
+    /// that the service can publish that too.
+    pub fn when_settled(mut self, hook: SettledHook) -> Self {
+        self.orphans.on_settled = Some(hook);
         self
     }
 
@@ -119,8 +107,9 @@ impl Queue {
     ///
     /// A row is claimable when it is queued, or waits and is due, or when the lease of the worker that had it ended.
     /// Such a lost attempt does not count, but [`LOST_IN_A_ROW`] of them fail the row with the reason
-    /// `ATTEMPTS_EXHAUSTED`, and after the first few it waits, longer each time. A row with `cancel_requested` set is to be
-    /// finished as cancelled. When nothing is claimable, nothing is written.
+    /// `ATTEMPTS_EXHAUSTED`, and after the first few it waits, longer each time. A claim that is dropped because the process
+    /// stops in order is given back by [`Database::close`], and is no lost attempt. A row with `cancel_requested` set is to
+    /// be finished as cancelled. When nothing is claimable, nothing is written.
     pub async fn claim(&self) -> Result<Option<Claim>, Error> {
         loop {
             let (queue, now) = (self.clone(), self.db.now());
@@ -131,11 +120,18 @@ impl Queue {
             }
             let queue = self.clone();
             match self.db.write(|conn| Box::pin(async move { queue.take(conn, now).await })).await? {
-                Taken::Claim(claim) => return Ok(Some(*claim)),
+                Taken::Claim(claim) => return Ok(Some(self.held(*claim))),
                 Taken::Settled => continue,
                 Taken::Nothing => return Ok(None),
             }
         }
+    }
+
+    /// A claim that was committed: before, another one may yet get its fencing number.
+    fn held(&self, mut claim: Claim) -> Claim {
+        let (db, orphans, id) = (self.db.clone(), self.orphans.clone(), claim.row.id.clone());
+        claim.hold = Some(Arc::new(Hold { db, lease: self.lease, orphans, id, fence: claim.fence }));
+        claim
     }
 
     async fn has_claimable(&self, conn: &mut Conn, now: Timestamp) -> Result<bool, Error> {
@@ -153,12 +149,7 @@ impl Queue {
         let row = super::get(conn, self.name, &id).await?.ok_or_else(|| Error::LostLease { id: id.clone() })?;
         // Its lease ended: nothing else makes a running row due.
         let lost = row.lost + u32::from(row.status.phase == WorkPhase::Running);
-        if !row.cancel_requested && lost >= LOST_IN_A_ROW {
-            self.give_up(conn, &id, now).await?;
-            return Ok(Taken::Settled);
-        }
-        if !row.cancel_requested && lost >= SUSPECT && lost > row.lost {
-            self.put_off(conn, &id, lost, now).await?;
+        if self.orphans.settle(conn, &row, lost, now).await? {
             return Ok(Taken::Settled);
         }
         let change = next_change(conn).await?;
@@ -177,7 +168,8 @@ impl Queue {
         .await?;
         self.note_turn(conn, row.tenant.as_str(), change).await?;
         let row = super::get(conn, self.name, &id).await?.ok_or(Error::LostLease { id })?;
-        let claim = Claim { row, fence, queue: self.name, lease: self.lease, backoff: self.backoff };
+        let (queue, lease, backoff) = (self.name, self.lease, self.orphans.backoff);
+        let claim = Claim { row, fence, queue, lease, backoff, hold: None };
         Ok(Taken::Claim(Box::new(claim)))
     }
 
@@ -190,61 +182,13 @@ impl Queue {
         Ok(())
     }
 
-    /// Lets a row wait whose attempts were lost, `lost` of them in a row.
-    async fn put_off(&self, conn: &mut Conn, id: &str, lost: u32, now: Timestamp) -> Result<(), Error> {
-        let change = next_change(conn).await?;
-        let next = now + self.backoff.delay(lost - SUSPECT + 1, rand::rng().random());
-        crate::query(
-            "UPDATE work SET phase = 'waiting', attempts = attempts - 1, lost = ?1, fence = fence + 1, lease_until = NULL, \
-             next_attempt = ?2, due = ?2, change = ?3 WHERE queue = ?4 AND id = ?5",
-        )
-        .bind(lost)
-        .bind(next.as_micros())
-        .bind(change)
-        .bind(self.name)
-        .bind(id)
-        .execute(conn)
-        .await?;
-        Ok(())
-    }
-
-    async fn give_up(&self, conn: &mut Conn, id: &str, now: Timestamp) -> Result<(), Error> {
-        let change = next_change(conn).await?;
-        crate::query(
-            "UPDATE work SET phase = 'failed', error_reason = 'ATTEMPTS_EXHAUSTED', error_message = \
-             'attempt after attempt ended without a word from its worker', error_retryable = 0, ended = ?, \
-             lease_until = NULL, due = NULL, fence = fence + 1, change = ? WHERE queue = ? AND id = ?",
-        )
-        .bind(now.as_micros())
-        .bind(change)
-        .bind(self.name)
-        .bind(id)
-        .execute(&mut *conn)
-        .await?;
-        let row = super::get(conn, self.name, id).await?;
-        if let (Some(hook), Some(row)) = (&self.on_exhausted, &row) {
-            hook(conn, row).await?;
-        }
-        Ok(())
-    }
-
-    /// Ends the leases of an earlier process: their attempts were lost with it. Tells how many there were.
+    /// Ends the leases of an earlier process: their attempts were lost with it, which has the same consequences as in
+    /// [`Queue::claim`]. Tells how many there were.
     ///
     /// To be called at the start of a process that alone uses this database.
     pub async fn release_all(&self) -> Result<u64, Error> {
-        let name = self.name;
-        self.db
-            .write(|conn| {
-                Box::pin(async move {
-                    let change = next_change(conn).await?;
-                    let done = crate::query(
-                        "UPDATE work SET phase = 'queued', attempts = attempts - 1, lost = lost + 1, lease_until = NULL, \
-                         due = 0, fence = fence + 1, change = ? WHERE queue = ? AND phase = 'running'",
-                    );
-                    done.bind(change).bind(name).execute(conn).await
-                })
-            })
-            .await
+        let (orphans, now) = (self.orphans.clone(), self.db.now());
+        self.db.write(|conn| Box::pin(async move { orphans.release_all(conn, now).await })).await
     }
 
     /// How much waits, runs and was given up, for status and metrics.
