@@ -86,4 +86,9 @@ impl<H: Handler> Reconcile for Consume<H> {
         let round = self.0.reconcile().await?;
         Ok(Report { summary: round.to_string(), again: round.more })
     }
+
+    /// Of several processes another takes at once what was on its way to this one.
+    async fn end(&mut self) -> Result<(), BoxError> {
+        Ok(self.0.end().await?)
+    }
 }

@@ -38,6 +38,11 @@ impl<H: Handler> Reconcile for Feed<H> {
         let round = self.0.reconcile().await?;
         Ok(Report { summary: round.to_string(), again: round.more })
     }
+
+    /// Of several processes another takes at once what was on its way to this one.
+    async fn end(&mut self) -> Result<(), BoxError> {
+        Ok(self.0.end().await?)
+    }
 }
 
 /// Queues a job for what discovery announces, and cancels the job of what it retracts.

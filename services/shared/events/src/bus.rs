@@ -93,8 +93,8 @@ pub trait EventBus: Send + Sync + fmt::Debug + 'static {
     /// Says that the role keeps its state in the database of this id ([`sql::Database::id`]): its stream and its consumers are
     /// marked as that database's. Call it once, before anything else is done for the role.
     ///
-    /// Fails with [`BusError::OtherDatabase`] where they are another's, now and later when one is subscribed to. A bus of
-    /// one process has nobody to keep out.
+    /// Fails with [`BusError::OtherDatabase`] where they are another's, now and later when a consumer is subscribed to or
+    /// [`EventBus::stream_state`] is asked for. A bus of one process has nobody to keep out.
     async fn claim(&self, _role: &str, _database: &str) -> Result<(), BusError> {
         Ok(())
     }
@@ -141,7 +141,8 @@ pub trait EventBus: Send + Sync + fmt::Debug + 'static {
     async fn close(&self) {}
 }
 
-/// A part in a durable consumer. Dropping it gives its deliveries back after `ack_wait`.
+/// A part in a durable consumer. Dropping it gives its deliveries back after `ack_wait`, those included that the broker
+/// sent ahead of the next `fetch`.
 #[async_trait]
 pub trait Subscription: Send + Sync {
     /// Gives up to `max` events. Waits at most `wait` for the first, and for no other. May give none.
@@ -152,4 +153,10 @@ pub trait Subscription: Send + Sync {
 
     /// Gives one back; it comes again after `delay`.
     async fn nak(&mut self, delivery: &Delivery, delay: Duration) -> Result<(), BusError>;
+
+    /// Gives back what the broker sent ahead of the next `fetch`, so that it comes again at once. Call it when none
+    /// follows for now.
+    async fn end(&mut self) -> Result<(), BusError> {
+        Ok(())
+    }
 }

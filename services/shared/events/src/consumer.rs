@@ -139,6 +139,15 @@ impl<H: Handler> Consumer<H> {
         Ok(round.progress().clone())
     }
 
+    /// Lets other workers have at once what the bus sent ahead of the next round. Call it when this one ends; what is
+    /// ahead of a worker that is killed comes again after the time to acknowledge.
+    pub async fn end(&mut self) -> Result<(), Error> {
+        match self.subscription.take() {
+            Some(mut subscription) => Ok(subscription.end().await?),
+            None => Ok(()),
+        }
+    }
+
     fn count(&self, progress: &Progress) {
         for (result, count) in [
             ("applied", progress.applied),

@@ -18,6 +18,7 @@ mod api;
 mod claim;
 mod declare;
 mod durability;
+mod hand;
 mod headers;
 mod names;
 mod poke;
@@ -152,7 +153,7 @@ impl EventBus for JetStream {
     }
 
     async fn stream_state(&self, service: &str, position: u64) -> Result<StreamState, BusError> {
-        let info = self.0.stream(service).await?;
+        let info = self.0.own_stream(service).await?;
         let id_at = match position {
             0 => None,
             _ => self.0.id_at(service, position).await?,

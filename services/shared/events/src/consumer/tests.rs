@@ -18,6 +18,7 @@ testkit::on_every_store! {
     each_event_has_its_effect_once_and_in_order,
     a_death_between_effect_and_acknowledgement_has_no_second_effect,
     a_round_dropped_at_any_moment_loses_and_doubles_nothing,
+    a_consumer_that_ends_gives_back_what_is_ahead_of_it_and_may_go_on,
     several_workers_on_an_unkind_bus_give_each_effect_once_and_in_order,
     poison_blocks_its_key_alone,
     a_redriven_letter_is_applied_and_then_what_was_parked_in_order,
@@ -224,6 +225,20 @@ async fn a_round_dropped_at_any_moment_loses_and_doubles_nothing() {
     fixture.rounds(&mut fixture.consumer(), 3).await;
     assert_eq!(fixture.effects_of("a").await, (1..=14).collect::<Vec<_>>());
     assert_eq!(fixture.effects().await.len(), 40);
+}
+
+async fn a_consumer_that_ends_gives_back_what_is_ahead_of_it_and_may_go_on() {
+    let fixture = Fixture::new().await;
+    let bus = Arc::new(unkind::Unkind::new(fixture.log.clone()));
+    let mut consumer = fixture.consumer_on(bus.clone());
+    consumer.end().await.unwrap();
+    assert_eq!(bus.ended(), 0, "it had no part yet");
+    consumer.reconcile().await.unwrap();
+    consumer.end().await.unwrap();
+    assert_eq!(bus.ended(), 1);
+    fixture.publish(&["a"]).await;
+    fixture.rounds(&mut consumer, 20).await;
+    assert_eq!(fixture.effects_of("a").await, [1]);
 }
 
 async fn several_workers_on_an_unkind_bus_give_each_effect_once_and_in_order() {

@@ -27,15 +27,27 @@ impl Bus {
         Ok(())
     }
 
+    /// Marks the stream, and looks at it once more: of two that find it unmarked at once, the later mark stands. Who is
+    /// overtaken after that finds out when its relay looks, which it does before it publishes.
     async fn claim_stream(&self, service: &str) -> Result<(), BusError> {
-        let found = self.stream(service).await?.config;
-        let metadata = self.marked(service, &found.name, &found.metadata)?;
-        if metadata == found.metadata {
-            return Ok(());
+        self.own_stream(service).await?;
+        self.own_stream(service).await?;
+        Ok(())
+    }
+
+    /// The stream of a service, marked where this process claimed the service: it may have been made anew by another,
+    /// which knows no mark for it.
+    ///
+    /// Fails with [`BusError::OtherDatabase`] where there is the mark of another.
+    pub async fn own_stream(&self, service: &str) -> Result<stream::Info, BusError> {
+        let found = self.stream(service).await?;
+        let metadata = self.marked(service, &found.config.name, &found.config.metadata)?;
+        if metadata == found.config.metadata {
+            return Ok(found);
         }
-        let wanted = stream::Config { metadata, ..found };
-        let set = self.api.call::<stream::Info>(&format!("STREAM.UPDATE.{}", wanted.name), &wanted).await?;
-        set.map(|_| ()).map_err(|refusal| self.api.refused(&refusal))
+        let wanted = stream::Config { metadata, ..found.config };
+        let set = self.api.call(&format!("STREAM.UPDATE.{}", wanted.name), &wanted).await?;
+        set.map_err(|refusal| self.api.refused(&refusal))
     }
 
     /// The metadata `found` with the mark of the role's database; as it is where the role claimed nothing.

@@ -74,7 +74,7 @@ impl Bus {
             let made = self.api.call(&format!("STREAM.CREATE.{}", wanted.name), &wanted).await?;
             return match made {
                 Ok(info) => Ok(info),
-                // Another process was quicker; what it made is ours, or is looked at when this one starts again.
+                // Another process was quicker; what it made is ours, or is marked when its relay looks.
                 Err(refusal) if refusal.error_code() == ErrorCode::STREAM_NAME_EXIST => {
                     self.stream_info(service).await?.ok_or_else(|| self.api.refused(&refusal))
                 }

@@ -6,16 +6,15 @@ use std::time::Duration;
 
 use async_nats::Subject;
 use async_nats::jetstream::consumer::PullConsumer;
-use async_nats::jetstream::consumer::pull::Batch;
 use async_nats::jetstream::message::Acker;
 use async_nats::jetstream::{self, AckKind};
 use async_trait::async_trait;
-use futures::StreamExt;
 use prost::Message as _;
 use proto::common::v1::EventEnvelope;
 use tokio::time::Instant;
 
 use super::Bus;
+use super::hand::Hand;
 use crate::{BusError, ConsumerSpec, Delivery, Subscription};
 
 /// The longest that one request waits at the server; a connection that breaks meanwhile loses the request.
@@ -24,7 +23,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const SHORTEST_WAIT: Duration = Duration::from_millis(50);
 /// Whoever answers a full hand so soon gets the next one in the meantime; it would grow old with one who takes longer.
 const SWIFT: Duration = Duration::from_secs(1);
-/// After so long the driver takes no more out of what was asked for ahead.
+/// What was asked for ahead so long ago is given back: who takes so long for a hand needs the whole time to acknowledge.
 const STALE: Duration = Duration::from_secs(4);
 /// A pause where other parts wait for the same events.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -40,13 +39,7 @@ pub(super) struct Part {
     /// Whether the last full hand was answered soon.
     swift: bool,
     /// What was asked for ahead: the server sends it while the hand before is worked on.
-    ahead: Option<Ahead>,
-}
-
-struct Ahead {
-    batch: Batch,
-    asked: Instant,
-    max: usize,
+    ahead: Option<Hand>,
 }
 
 impl Part {
@@ -58,36 +51,37 @@ impl Part {
     /// first.
     async fn take(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, BusError> {
         let wait = wait.clamp(SHORTEST_WAIT, LONGEST_WAIT);
+        let ahead = self.fresh(max).await;
         let end = Instant::now() + wait + self.bus.api.timeout;
-        // What is left out here comes again, like all that nobody answers.
-        let ahead = self.ahead.take().filter(|ahead| ahead.max <= max && ahead.asked.elapsed() < STALE);
-        let mut batch = match ahead {
-            Some(ahead) => ahead.batch,
+        let mut hand = match ahead {
+            Some(ahead) => ahead,
             None => self.ask(max, wait, end).await?,
         };
-        let mut messages = Vec::new();
-        loop {
-            match tokio::time::timeout_at(end, batch.next()).await {
-                Ok(Some(Ok(message))) => messages.push(message),
-                Ok(None) => break,
-                Ok(Some(Err(_))) | Err(_) if !messages.is_empty() => break,
-                Ok(Some(Err(error))) => return Err(BusError::Unavailable(error)),
-                Err(elapsed) => return Err(BusError::unavailable(elapsed)),
-            }
-        }
+        let messages = hand.take(end).await?;
         let full = messages.len() == max;
         self.handed = Some((Instant::now(), full));
         // With as many out as may be, the server would not answer.
         if full && self.swift && self.out.len() + 2 * max <= self.spec.max_in_flight {
-            let batch = self.ask(max, SHORTEST_WAIT, end).await.ok();
-            self.ahead = batch.map(|batch| Ahead { batch, asked: Instant::now(), max });
+            self.ahead = self.ask(max, SHORTEST_WAIT, end).await.ok();
         }
         self.deliveries(messages).await
     }
 
-    async fn ask(&self, max: usize, wait: Duration, end: Instant) -> Result<Batch, BusError> {
-        match tokio::time::timeout_at(end, self.consumer.fetch().max_messages(max).expires(wait).messages()).await {
-            Ok(batch) => batch.map_err(BusError::unavailable),
+    /// What was asked for ahead, where it can be handed out.
+    async fn fresh(&mut self, max: usize) -> Option<Hand> {
+        let ahead = self.ahead.take()?;
+        if ahead.max <= max && ahead.asked.elapsed() < STALE {
+            return Some(ahead);
+        }
+        if let Err(error) = ahead.give_back().await {
+            tracing::debug!(consumer = self.spec.name, %error, "what was asked for ahead comes again later");
+        }
+        None
+    }
+
+    async fn ask(&self, max: usize, wait: Duration, end: Instant) -> Result<Hand, BusError> {
+        match tokio::time::timeout_at(end, Hand::ask(&self.bus.api, &self.consumer, max, wait)).await {
+            Ok(hand) => hand,
             Err(elapsed) => Err(BusError::unavailable(elapsed)),
         }
     }
@@ -165,5 +159,11 @@ impl Subscription for Part {
         let Some(acker) = self.acker(delivery) else { return Ok(()) };
         let delay = (!delay.is_zero()).then_some(delay);
         acker.ack_with(AckKind::Nak(delay)).await.map_err(BusError::Unavailable)
+    }
+    async fn end(&mut self) -> Result<(), BusError> {
+        match self.ahead.take() {
+            Some(ahead) => ahead.give_back().await,
+            None => Ok(()),
+        }
     }
 }

@@ -7,6 +7,8 @@ use super::*;
 use crate::conformance::{event, every_promise};
 use crate::topology::{CATALOG_DISCOVERY, DATASET_ANNOUNCED, PROFILING_DISCOVERY};
 
+mod ahead;
+mod claims;
 mod cuts;
 pub(crate) mod nats;
 mod tls;

@@ -41,7 +41,8 @@ impl<'a> Values<'a> {
         missing: &BTreeSet<u64>,
         mut frequent: BTreeMap<u64, (String, u64)>,
     ) -> Self {
-        let (mut weighted, mut others): (Vec<(Cow<'a, str>, u64)>, Vec<(&str, u64)>) = Default::default();
+        let mut weighted: Vec<(Cow<'a, str>, u64)> = Vec::new();
+        let mut others = Vec::new();
         for (hash, count, text) in summary.sample.entries() {
             if frequent.remove(&hash).is_some() {
                 weighted.push((Cow::Borrowed(text), count));

@@ -14,17 +14,24 @@ use crate::{BusError, ConsumerSpec, Delivery, EventBus, Lag, SqliteLog, StreamSt
 pub struct Unkind {
     log: Arc<SqliteLog>,
     chance: Arc<AtomicU64>,
+    ended: Arc<AtomicU64>,
 }
 
 impl Unkind {
     pub fn new(log: Arc<SqliteLog>) -> Self {
-        Self { log, chance: Arc::new(AtomicU64::new(7)) }
+        Self { log, chance: Arc::new(AtomicU64::new(7)), ended: Arc::default() }
+    }
+
+    /// How many parts were ended in order.
+    pub fn ended(&self) -> u64 {
+        self.ended.load(Ordering::Relaxed)
     }
 }
 
 struct UnkindPart {
     inner: Box<dyn Subscription>,
     chance: Arc<AtomicU64>,
+    ended: Arc<AtomicU64>,
 }
 
 impl UnkindPart {
@@ -60,6 +67,11 @@ impl Subscription for UnkindPart {
     async fn nak(&mut self, delivery: &Delivery, delay: Duration) -> Result<(), BusError> {
         self.inner.nak(delivery, delay).await
     }
+
+    async fn end(&mut self) -> Result<(), BusError> {
+        self.ended.fetch_add(1, Ordering::Relaxed);
+        self.inner.end().await
+    }
 }
 
 #[async_trait]
@@ -69,7 +81,8 @@ impl EventBus for Unkind {
     }
 
     async fn subscribe(&self, consumer: &ConsumerSpec) -> Result<Box<dyn Subscription>, BusError> {
-        Ok(Box::new(UnkindPart { inner: self.log.subscribe(consumer).await?, chance: self.chance.clone() }))
+        let (inner, chance, ended) = (self.log.subscribe(consumer).await?, self.chance.clone(), self.ended.clone());
+        Ok(Box::new(UnkindPart { inner, chance, ended }))
     }
 
     async fn lag(&self, consumer: &ConsumerSpec) -> Result<Lag, BusError> {

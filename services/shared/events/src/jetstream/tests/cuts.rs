@@ -9,13 +9,13 @@ use crate::{Event, Relay, outbox};
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// A service with an outbox, whose relay publishes on the server.
-struct Service {
+pub struct Service {
     _dir: tempfile::TempDir,
     db: sql::Database,
 }
 
 impl Service {
-    async fn new(server: &Nats) -> Self {
+    pub async fn new(server: &Nats) -> Self {
         let dir = testkit::temp_dir();
         let url = format!("sqlite:{}", dir.path().join("service.db").display());
         let db = sql::Database::open(&url, &[&crate::MIGRATIONS], server.clock.shared()).await.unwrap();
@@ -23,7 +23,7 @@ impl Service {
     }
 
     /// Tells of `count` changes of the dataset `d`.
-    async fn append(&self, count: usize) {
+    pub async fn append(&self, count: usize) {
         let tenant: TenantId = "main".parse().unwrap();
         let message = proto::discovery::v1::DatasetAnnounced::default();
         let payload = "millrace.discovery.v1.DatasetAnnounced";
@@ -32,13 +32,13 @@ impl Service {
         self.db.write(move |conn| Box::pin(async move { outbox::append(conn, &events, now).await })).await.unwrap();
     }
 
-    fn relay(&self, bus: &JetStream) -> Relay {
+    pub fn relay(&self, bus: &JetStream) -> Relay {
         Relay::new(self.db.clone(), Arc::new(bus.clone()), "discovery", HOUR)
     }
 }
 
 /// Runs rounds, as the supervisor does, until nothing waits. Gives how many events were published.
-async fn relay_all(relay: &mut Relay) -> usize {
+pub async fn relay_all(relay: &mut Relay) -> usize {
     let mut published = 0;
     for _ in 0..400 {
         match relay.reconcile().await {
