@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proto::profiling::v1::{FileTable, StoredProfile};
 use table::{Hint, Limits};
@@ -25,6 +25,8 @@ use crate::state::State;
 const CRASHES: usize = 3;
 /// How often a cancelled run is looked for.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// How long a child may take to end once it has closed its pipe.
+const ENDING: Duration = Duration::from_secs(1);
 /// How much of what a child says on stderr is kept: the end of it tells what it died of.
 const STDERR_BYTES: usize = 16 << 10;
 /// A child may compute for so long, …
@@ -222,11 +224,26 @@ impl<'a> Child<'a> {
             // Whatever happens here, the child must end before those threads can.
             let mut running = running;
             let heard = self.listen(&arrived, part);
+            if matches!(heard, Heard::Nothing) {
+                self.let_end(&mut running)?;
+            }
             // One that is dead already keeps the status that it died with.
             running.0.kill()?;
             let status = running.0.wait()?;
             Ok((heard, status, said.join().unwrap_or_default()))
         })
+    }
+
+    /// Lets a child end that has closed its pipe: its own status tells why, and that of one that is killed does not.
+    fn let_end(&self, running: &mut Running) -> io::Result<()> {
+        let begun = Instant::now();
+        while begun.elapsed() < ENDING && !self.options.cancel.is_cancelled() {
+            if running.0.try_wait()?.is_some() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     fn listen(
