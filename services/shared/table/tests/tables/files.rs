@@ -3,10 +3,11 @@
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
-use arrow::array::{AsArray, StringArray};
+use arrow::array::{AsArray, RecordBatch, StringArray};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use millrace_table::{Error, Hint, TableReader, open, to_text};
+use parquet::arrow::ArrowWriter;
 use tempfile::TempDir;
 use testkit::temp_dir;
 use zip::ZipWriter;
@@ -59,6 +60,14 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
+}
+
+pub fn parquet(batch: &RecordBatch) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+    writer.write(batch).unwrap();
+    writer.close().unwrap();
+    bytes
 }
 
 /// An archive of members (name, bytes).

@@ -10,10 +10,9 @@ use arrow::array::{
 };
 use arrow::datatypes::Int32Type;
 use millrace_table::{CancelFlag, Format, Hint, TableReader, Warning, open, to_text, write_csv};
-use parquet::arrow::ArrowWriter;
 use testkit::temp_dir;
 
-use crate::files::gzip;
+use crate::files::{gzip, parquet};
 
 type Rows = Vec<Vec<Option<String>>>;
 
@@ -217,11 +216,7 @@ fn parquet_bytes() -> Vec<u8> {
     let batch =
         RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))
             .unwrap();
-    let mut bytes = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
-    writer.write(&batch).unwrap();
-    writer.close().unwrap();
-    bytes
+    parquet(&batch)
 }
 
 #[test]

@@ -7,12 +7,11 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use millrace_table::{CancelFlag, Error, Hint, Limits, Warning, open_with};
-use parquet::arrow::ArrowWriter;
 use proptest::prelude::*;
 use testkit::temp_dir;
 use types::Fault;
 
-use crate::files::{file, gzip};
+use crate::files::{file, gzip, parquet};
 
 /// Reads a whole file: the number of rows and the warnings, or the failure.
 fn read_path(path: &Path, limits: &Limits) -> Result<(usize, Vec<Warning>), Error> {
@@ -46,11 +45,7 @@ fn rows_of_csv(rows: usize) -> Vec<u8> {
 fn parquet_bytes() -> Vec<u8> {
     let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..10_000));
     let batch = RecordBatch::try_from_iter([("id", column)]).unwrap();
-    let mut bytes = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
-    writer.write(&batch).unwrap();
-    writer.close().unwrap();
-    bytes
+    parquet(&batch)
 }
 
 #[test]
