@@ -53,7 +53,7 @@ pub struct DownloadArgs {
     /// The form.
     #[arg(long, value_enum, default_value = "original")]
     form: Form,
-    /// With `--form csv`, which table of a file with several, as `dataset versions` names it. Without it the first.
+    /// With `--form csv`, which table of a file with several, as `dataset get` names it. Without it the first that has a profile.
     #[arg(long, default_value = "")]
     table: String,
     /// Overwrite a file that is there.
